@@ -1,0 +1,1 @@
+//! Criterion benchmarks over vmsim's workload definitions.

@@ -1,0 +1,2 @@
+//! The vmsim command.
+fn main() {}

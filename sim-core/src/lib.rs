@@ -1,0 +1,37 @@
+//! Linux virtual memory areas in user space.
+//!
+//! This crate holds what every other part of vmsim speaks: addresses, flags, errors, the [`Call`]s
+//! that a program can make, their [`Outcome`]s, and the [`Snapshot`] in which any two back ends are
+//! compared. Beside that vocabulary it will hold the VMA layer itself: the store, merging as plan
+//! and apply, and the address-space operations.
+//!
+//! It knows neither page tables (those are behind a trait), nor TOML, nor printing.
+
+mod addr;
+mod backend;
+mod call;
+mod errno;
+mod flags;
+mod outcome;
+mod profile;
+mod setup;
+mod snapshot;
+pub mod store;
+
+pub use addr::{
+    Bytes, PAGE_SHIFT, PAGE_SIZE, PMD_PAGES, PMD_SHIFT, PMD_SIZE, PageCount, PageOffset, PageRange,
+    VirtAddr,
+};
+pub use backend::{Backend, BackendError, SnapshotLevel};
+pub use call::{
+    Access, Advice, Call, MapFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, Policy, Prot,
+    SyscallRange, UffdCopySource, UffdMode,
+};
+pub use errno::{Errno, Signal};
+pub use flags::{AtomicVmFlag, VmFlags};
+pub use outcome::Outcome;
+pub use profile::{CopyOnFork, Features, Profile};
+pub use setup::{
+    Arch, FileId, FileKind, FileSpec, Limits, Pid, Setup, ThpEnabled, ThpSetup, UffdFeatures,
+};
+pub use snapshot::{PageRun, PageState, Smaps, Snapshot, VmaSnapshot};

@@ -1,0 +1,99 @@
+//! Stores of VMAs: which addresses belong to which VMA.
+//!
+//! A store maps disjoint page ranges to [`VmaId`]s and knows nothing else about VMAs. The trait has
+//! a maple-like default and, as baselines and references, a `BTreeMap` and a `rangemap` store.
+
+use crate::{Bytes, PageRange, VirtAddr};
+
+/// A VMA of one mm: its index in the mm's arena.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct VmaId(pub u32);
+
+/// A VMA's place in the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Its addresses.
+    pub range: PageRange,
+    /// Which VMA.
+    pub id: VmaId,
+}
+
+/// The two entries around an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Neighbours {
+    /// The last entry that starts below the address (it may contain it).
+    pub prev: Option<Entry>,
+    /// The first entry that starts at or above the address.
+    pub next: Option<Entry>,
+}
+
+/// A store could not reserve what it needs (only by an injected failure).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoMemory;
+
+/// A set of disjoint ranges, each with a VMA, in address order.
+///
+/// Mutators never fail once [`reserve`](Self::reserve) has succeeded for as many insertions.
+pub trait VmaStore: Default + Send + Sync + 'static {
+    /// The store's name on the command line.
+    const NAME: &'static str;
+
+    /// How many entries it has.
+    fn len(&self) -> usize;
+
+    /// Has it none?
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entry that contains `addr`: Linux's `vma_lookup()`.
+    fn get(&self, addr: VirtAddr) -> Option<Entry>;
+
+    /// The first entry that ends above `addr`: Linux's `find_vma()`.
+    fn find(&self, addr: VirtAddr) -> Option<Entry>;
+
+    /// The last entry that starts below `addr` and the first that starts at or above it.
+    fn neighbours(&self, addr: VirtAddr) -> Neighbours;
+
+    /// All entries that end above `addr`, ascending.
+    fn iter_from(&self, addr: VirtAddr) -> impl Iterator<Item = Entry> + '_;
+
+    /// Makes sure that `inserts` insertions cannot fail.
+    ///
+    /// # Errors
+    /// Where memory is short (no store does that of itself today).
+    fn reserve(&mut self, inserts: usize) -> Result<(), NoMemory>;
+
+    /// Adds an entry.
+    ///
+    /// # Panics
+    /// If the range is empty or overlaps an entry.
+    fn insert(&mut self, range: PageRange, id: VmaId);
+
+    /// Takes out the entry that starts at `start`.
+    ///
+    /// # Panics
+    /// If there is none.
+    fn remove(&mut self, start: VirtAddr) -> Entry;
+
+    /// Changes the ends of the entry that starts at `start`; its place in the order stays.
+    ///
+    /// # Panics
+    /// If there is none, or the new range is empty or overlaps another entry.
+    fn resize(&mut self, start: VirtAddr, to: PageRange);
+
+    /// The lowest gap of at least `len` bytes within `within`: the whole gap, cut to `within`.
+    fn lowest_gap(&self, within: PageRange, len: Bytes) -> Option<PageRange>;
+
+    /// The highest gap of at least `len` bytes within `within`: the whole gap, cut to `within`.
+    fn highest_gap(&self, within: PageRange, len: Bytes) -> Option<PageRange>;
+
+    /// Checks the structure against its definition.
+    ///
+    /// # Panics
+    /// With the invariant's name if one is broken.
+    fn check_invariants(&self);
+
+    /// The structure for people: nodes, pivots, gaps (`--dump tree`).
+    fn dump(&self) -> String;
+}

@@ -1,0 +1,1 @@
+//! The simulated machine: processes, faults, fork, guard regions, huge pages, page cache, /proc views.

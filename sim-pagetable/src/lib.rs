@@ -1,0 +1,1 @@
+//! Simulated physical frames and 4-level page tables of x86_64 and arm64.

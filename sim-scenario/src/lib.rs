@@ -1,0 +1,1 @@
+//! The vmsim scenario language: parser, runner, expectations, strace importer.
