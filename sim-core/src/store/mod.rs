@@ -5,6 +5,14 @@
 
 use crate::{Bytes, PageRange, VirtAddr};
 
+mod btree;
+mod linear;
+
+pub use btree::BTreeStore;
+
+/// The store that an mm uses unless told otherwise.
+pub type DefaultStore = BTreeStore;
+
 /// A VMA of one mm: its index in the mm's arena.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct VmaId(pub u32);
