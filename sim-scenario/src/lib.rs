@@ -1,1 +1,3 @@
 //! The vmsim scenario language: parser, runner, expectations, strace importer.
+
+pub mod replay;
