@@ -1,0 +1,71 @@
+//! Page states.
+
+use sim_core::{PageRun, PageState, Snapshot, VirtAddr};
+
+use super::Difference;
+
+/// The first page whose state differs, however the runs are cut.
+pub(super) fn pages(left: &Snapshot, right: &Snapshot) -> Option<Difference> {
+    let (mut left, mut right) = (Runs::new(&left.pages), Runs::new(&right.pages));
+    loop {
+        let at = match (left.start(), right.start()) {
+            (None, None) => return None,
+            (Some(at), None) | (None, Some(at)) => at,
+            (Some(l), Some(r)) => l.min(r),
+        };
+        let (l, r) = (left.state_at(at), right.state_at(at));
+        if l != r {
+            return Some(Difference::Page {
+                addr: at,
+                left: l,
+                right: r,
+            });
+        }
+        let end = left.end_of_state(at).min(right.end_of_state(at));
+        left.advance(end);
+        right.advance(end);
+    }
+}
+
+/// A cursor in a list of runs.
+struct Runs<'a> {
+    rest: &'a [PageRun],
+    at: VirtAddr,
+}
+
+impl<'a> Runs<'a> {
+    const fn new(rest: &'a [PageRun]) -> Self {
+        Self {
+            rest,
+            at: VirtAddr::ZERO,
+        }
+    }
+
+    /// The first page not passed yet that has an entry.
+    fn start(&self) -> Option<VirtAddr> {
+        self.rest.first().map(|run| run.range.start().max(self.at))
+    }
+
+    fn state_at(&self, addr: VirtAddr) -> Option<PageState> {
+        self.rest
+            .first()
+            .filter(|run| run.range.contains(addr))
+            .map(|run| run.state)
+    }
+
+    /// Up to where the state at `addr` holds.
+    fn end_of_state(&self, addr: VirtAddr) -> VirtAddr {
+        match self.rest.first() {
+            Some(run) if run.range.contains(addr) => run.range.end(),
+            Some(run) => run.range.start(),
+            None => VirtAddr::new(u64::MAX),
+        }
+    }
+
+    fn advance(&mut self, to: VirtAddr) {
+        self.at = to;
+        while self.rest.first().is_some_and(|run| run.range.end() <= to) {
+            self.rest = &self.rest[1..];
+        }
+    }
+}
