@@ -56,4 +56,12 @@ pub trait Backend {
 
     /// Live processes, ascending.
     fn processes(&self) -> Vec<Pid>;
+
+    /// Checks the back end's own invariants, if it has any that can be checked.
+    ///
+    /// # Errors
+    /// The name of the first one that is broken, and where.
+    fn check_invariants(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 }

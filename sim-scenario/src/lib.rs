@@ -1,3 +1,25 @@
 //! The vmsim scenario language: parser, runner, expectations, strace importer.
+//!
+//! A scenario is a TOML file that says what programs ask of memory management and what they
+//! expect. [`Scenario::parse`] reads one, or says everything that is wrong with it
+//! ([`Diagnostics`]); [`run`] runs it on any [`Backend`](sim_core::Backend) and gives a
+//! [`RunReport`]; [`RunDocument`] is that report as the JSON of `vmsim run --json`. Who wants to
+//! drive back ends by hand, e.g. two in lockstep, takes an [`Executor`].
 
+mod check;
+pub mod diagnostics;
+mod document;
+mod executor;
+mod parse;
 pub mod replay;
+mod report;
+mod runner;
+pub mod scenario;
+pub mod source;
+
+pub use diagnostics::{Colors, Diagnostic, Diagnostics};
+pub use document::RunDocument;
+pub use executor::{Action, CallAction, CallRole, CheckAction, Executor};
+pub use report::{Failure, ProcessReport, RunReport, StepReport, StepResult};
+pub use runner::{Observer, RunError, Unobserved, run};
+pub use scenario::{Overrides, Scenario};

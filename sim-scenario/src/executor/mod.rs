@@ -1,0 +1,413 @@
+//! Walks a scenario step by step: says what to do next, and is told what it came to.
+//!
+//! An executor holds no back end, so that one scenario can drive two of them in lockstep: ask
+//! [`Executor::next_action`], run the call on both, and give the outcome of the one that leads to
+//! [`Executor::answer`]. Names of ranges and processes are resolved on the way.
+
+mod calls;
+mod judge;
+mod processes;
+
+use std::collections::VecDeque;
+
+use sim_core::{Access, Bytes, Call, Outcome, PAGE_SIZE, Pid, SyscallRange, VirtAddr};
+
+use crate::report::{Failure, StepReport, StepResult};
+use crate::scenario::{Check, Op, RangeExpr, Scenario, Step};
+use processes::Processes;
+
+/// Wrong pages that a failed `value` lists.
+const MAX_WRONG_PAGES: usize = 4;
+
+/// What is to be done next.
+#[derive(Clone, Debug)]
+pub enum Action<'s> {
+    /// Run a call and [`answer`](Executor::answer).
+    Call(CallAction<'s>),
+    /// Compare the state with what is asserted about it.
+    Check(CheckAction<'s>),
+    /// Nothing: the step cannot be run, and its report says why.
+    NotRun(StepReport<'s>),
+}
+
+/// A call to run.
+#[derive(Clone, Debug)]
+pub struct CallAction<'s> {
+    /// The step it belongs to.
+    pub step: &'s Step,
+    /// The process.
+    pub pid: Pid,
+    /// The call.
+    pub call: Call,
+    /// Whether it is the step's own.
+    pub role: CallRole,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CallRole {
+    /// It is what the step says.
+    Step,
+    /// It finds something out for the step: the present break, a page's content.
+    Helper,
+}
+
+/// A check to make.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckAction<'s> {
+    /// The step.
+    pub step: &'s Step,
+    /// The process.
+    pub pid: Pid,
+    /// What is asserted.
+    pub check: &'s Check,
+}
+
+/// The steps of a block, and how often they are still to be run.
+#[derive(Clone, Debug)]
+struct Frame<'s> {
+    steps: &'s [Step],
+    next: usize,
+    more_times: u64,
+}
+
+/// The call that is out.
+#[derive(Clone, Debug)]
+enum Pending<'s> {
+    Nothing,
+    Break {
+        pid: Pid,
+    },
+    Step {
+        step: &'s Step,
+        pid: Pid,
+        call: Call,
+    },
+    Pages(PagesLeft<'s>),
+}
+
+/// An access whose `value` is being looked up page by page.
+#[derive(Clone, Debug)]
+struct PagesLeft<'s> {
+    step: &'s Step,
+    pid: Pid,
+    outcome: Outcome,
+    next: VirtAddr,
+    /// Pages still to be looked at.
+    left: u64,
+    value: u8,
+    wrong: Vec<String>,
+}
+
+/// Walks a scenario.
+#[derive(Clone, Debug)]
+pub struct Executor<'s> {
+    frames: Vec<Frame<'s>>,
+    processes: Processes<'s>,
+    /// Processes whose break must be asked for, since a `brk` is relative to it.
+    unknown_breaks: VecDeque<Pid>,
+    uses_relative_brk: bool,
+    pending: Pending<'s>,
+    last_step: Option<&'s Step>,
+}
+
+impl<'s> Executor<'s> {
+    /// Before the first step.
+    pub fn new(scenario: &'s Scenario) -> Self {
+        let uses_relative_brk = calls::uses_relative_brk(&scenario.steps);
+        Self {
+            frames: vec![Frame {
+                steps: &scenario.steps,
+                next: 0,
+                more_times: 0,
+            }],
+            processes: Processes::new(),
+            unknown_breaks: uses_relative_brk.then_some(Pid::MAIN).into_iter().collect(),
+            uses_relative_brk,
+            pending: Pending::Nothing,
+            last_step: None,
+        }
+    }
+
+    /// What is to be done next; `None` at the end.
+    ///
+    /// # Panics
+    /// If the last call has not been answered.
+    pub fn next_action(&mut self) -> Option<Action<'s>> {
+        if let Some(action) = self.next_page() {
+            return Some(action);
+        }
+        assert!(
+            matches!(self.pending, Pending::Nothing),
+            "a call is out: answer it first"
+        );
+        let step = self.next_step()?;
+        if let Some(pid) = self.unknown_breaks.pop_front() {
+            self.step_back();
+            self.pending = Pending::Break { pid };
+            return Some(Action::Call(CallAction {
+                step,
+                pid,
+                call: Call::Brk(VirtAddr::ZERO),
+                role: CallRole::Helper,
+            }));
+        }
+        self.last_step = Some(step);
+        Some(self.start(step))
+    }
+
+    /// Tells what the call that is out came to; the step's report if it has come to its end.
+    ///
+    /// # Panics
+    /// If no call is out.
+    pub fn answer(&mut self, outcome: Outcome) -> Option<StepReport<'s>> {
+        match std::mem::replace(&mut self.pending, Pending::Nothing) {
+            Pending::Nothing => panic!("no call is out"),
+            Pending::Break { pid } => {
+                if let Outcome::Value(value) = outcome {
+                    self.processes.set_break(pid, VirtAddr::new(value));
+                }
+                None
+            }
+            Pending::Step { step, pid, call } => self.step_done(step, pid, &call, outcome),
+            Pending::Pages(pages) => self.page_done(pages, outcome),
+        }
+    }
+
+    /// Tells that the process of the action that is out no longer exists.
+    pub fn process_is_gone(&mut self) -> StepReport<'s> {
+        let step = self.last_step.expect("an action is out");
+        self.pending = Pending::Nothing;
+        if let Some(pid) = self.processes.find(&step.process) {
+            self.processes.remove(pid);
+        }
+        not_run(step, format!("process `{}` is gone", step.process))
+    }
+
+    /// The report of a check that was made.
+    pub fn checked(&self, action: &CheckAction<'s>, failures: Vec<Failure>) -> StepReport<'s> {
+        StepReport {
+            step: action.step,
+            result: StepResult::Checked,
+            failures,
+        }
+    }
+
+    /// The name of a live process.
+    pub fn process_name(&self, pid: Pid) -> Option<&'s str> {
+        self.processes.name(pid)
+    }
+
+    /// The live process with this name.
+    pub fn process(&self, name: &str) -> Option<Pid> {
+        self.processes.find(name)
+    }
+
+    /// The addresses of a range in a process.
+    ///
+    /// # Errors
+    /// Why it has none, for people.
+    pub fn resolve(&self, pid: Pid, range: &RangeExpr) -> Result<SyscallRange, String> {
+        self.processes.resolve(pid, range)
+    }
+
+    fn next_step(&mut self) -> Option<&'s Step> {
+        loop {
+            let frame = self.frames.last_mut()?;
+            let Some(step) = frame.steps.get(frame.next) else {
+                if frame.more_times > 0 {
+                    frame.more_times -= 1;
+                    frame.next = 0;
+                } else {
+                    self.frames.pop();
+                }
+                continue;
+            };
+            frame.next += 1;
+            match &step.op {
+                Op::Repeat { times, steps } => self.enter(steps, *times),
+                // One after another is one of the orders in which threads may run.
+                Op::Parallel { threads } => {
+                    for thread in threads.iter().rev() {
+                        self.enter(thread, 1);
+                    }
+                }
+                _ => return Some(step),
+            }
+        }
+    }
+
+    fn enter(&mut self, steps: &'s [Step], times: u64) {
+        if times > 0 && !steps.is_empty() {
+            self.frames.push(Frame {
+                steps,
+                next: 0,
+                more_times: times - 1,
+            });
+        }
+    }
+
+    /// Takes back the step that [`next_step`](Self::next_step) gave.
+    fn step_back(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.next -= 1;
+        }
+    }
+
+    fn start(&mut self, step: &'s Step) -> Action<'s> {
+        let Some(pid) = self.processes.find(&step.process) else {
+            let why = format!("there is no process `{}` at this point", step.process);
+            return Action::NotRun(not_run(step, why));
+        };
+        if let Op::Check(check) = &step.op {
+            return Action::Check(CheckAction { step, pid, check });
+        }
+        match calls::call_of(step, pid, &mut self.processes) {
+            Ok(call) => {
+                self.pending = Pending::Step {
+                    step,
+                    pid,
+                    call: call.clone(),
+                };
+                Action::Call(CallAction {
+                    step,
+                    pid,
+                    call,
+                    role: CallRole::Step,
+                })
+            }
+            Err(why) => Action::NotRun(not_run(step, why)),
+        }
+    }
+
+    fn step_done(
+        &mut self,
+        step: &'s Step,
+        pid: Pid,
+        call: &Call,
+        outcome: Outcome,
+    ) -> Option<StepReport<'s>> {
+        calls::note_effects(step, pid, call, outcome, &mut self.processes);
+        if self.uses_relative_brk && matches!((call, outcome), (Call::Execve, Outcome::Value(_))) {
+            self.unknown_breaks.push_back(pid);
+        }
+        if let Some(pages) = pages_to_look_at(step, pid, call, outcome) {
+            self.pending = Pending::Pages(pages);
+            return None;
+        }
+        Some(self.judged(step, pid, call, outcome))
+    }
+
+    fn judged(&self, step: &'s Step, pid: Pid, call: &Call, outcome: Outcome) -> StepReport<'s> {
+        let address = |range: &RangeExpr| self.resolve(pid, range).map(|range| range.addr.get());
+        let failure = judge::judge(&step.expect.value, call, outcome, address);
+        StepReport {
+            step,
+            result: StepResult::Call(outcome),
+            failures: failure
+                .map(|cause| Failure {
+                    span: step.expect.span,
+                    cause,
+                })
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn next_page(&mut self) -> Option<Action<'s>> {
+        let Pending::Pages(pages) = &self.pending else {
+            return None;
+        };
+        let range = SyscallRange::new(pages.next, Bytes(1));
+        Some(Action::Call(CallAction {
+            step: pages.step,
+            pid: pages.pid,
+            call: Call::Access {
+                range,
+                access: Access::Read,
+            },
+            role: CallRole::Helper,
+        }))
+    }
+
+    fn page_done(&mut self, mut pages: PagesLeft<'s>, outcome: Outcome) -> Option<StepReport<'s>> {
+        if outcome != Outcome::Value(u64::from(pages.value)) && pages.wrong.len() < MAX_WRONG_PAGES
+        {
+            let wrong = format!("{} reads {outcome}", pages.next);
+            pages.wrong.push(wrong);
+        }
+        pages.left -= 1;
+        if pages.left > 0 {
+            pages.next = VirtAddr::new(pages.next.page_down().get().wrapping_add(PAGE_SIZE));
+            self.pending = Pending::Pages(pages);
+            return None;
+        }
+        Some(value_report(pages))
+    }
+}
+
+fn not_run(step: &Step, why: String) -> StepReport<'_> {
+    StepReport {
+        step,
+        result: StepResult::NotRun,
+        failures: vec![Failure {
+            span: step.span,
+            cause: why,
+        }],
+    }
+}
+
+/// The pages whose content a `read` or `exec` with a `value` still has to be compared.
+fn pages_to_look_at<'s>(
+    step: &'s Step,
+    pid: Pid,
+    call: &Call,
+    outcome: Outcome,
+) -> Option<PagesLeft<'s>> {
+    let Op::Access {
+        value: Some(value), ..
+    } = &step.op
+    else {
+        return None;
+    };
+    let Call::Access {
+        range,
+        access: Access::Read | Access::Exec,
+    } = call
+    else {
+        return None;
+    };
+    if !outcome.is_ok() || range.len == Bytes(0) {
+        return None;
+    }
+    let last = range.addr.get().saturating_add(range.len.get() - 1);
+    Some(PagesLeft {
+        step,
+        pid,
+        outcome,
+        next: range.addr.page_down(),
+        left: VirtAddr::new(last).page_number() - range.addr.page_number() + 1,
+        value: *value,
+        wrong: Vec::new(),
+    })
+}
+
+fn value_report(pages: PagesLeft<'_>) -> StepReport<'_> {
+    let failures = if pages.wrong.is_empty() {
+        Vec::new()
+    } else {
+        vec![Failure {
+            span: pages.step.span,
+            cause: format!(
+                "expected {:#x} in every page, but {}",
+                pages.value,
+                pages.wrong.join(", ")
+            ),
+        }]
+    };
+    StepReport {
+        step: pages.step,
+        result: StepResult::Call(pages.outcome),
+        failures,
+    }
+}

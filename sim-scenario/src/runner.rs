@@ -1,0 +1,151 @@
+//! Runs a scenario on a back end.
+
+use std::fmt;
+
+use sim_core::{Backend, BackendError, Pid, SnapshotLevel};
+
+use crate::executor::{Action, CallRole, Executor};
+use crate::report::{ProcessReport, RunReport, StepReport};
+use crate::scenario::{Scenario, Step};
+use crate::source::Place;
+
+/// Watches a run. It gets the back end as its own type, so it can ask a simulator for events.
+pub trait Observer<B: ?Sized> {
+    /// A step is about to run.
+    fn before_step(&mut self, step: &Step, pid: Pid, backend: &mut B) {
+        let _ = (step, pid, backend);
+    }
+
+    /// A step has run.
+    fn after_step(&mut self, report: &StepReport<'_>, backend: &mut B) {
+        let _ = (report, backend);
+    }
+
+    /// Whether the back end's invariants are checked after every step (`--check`).
+    fn checks_every_step(&self) -> bool {
+        false
+    }
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Unobserved;
+
+impl<B: ?Sized> Observer<B> for Unobserved {}
+
+/// The back end could not go on.
+#[derive(Clone, Debug)]
+pub struct RunError {
+    /// The step it was at; `None` while the final state was read.
+    pub at: Option<(Place, &'static str)>,
+    /// The scenario's name: its path.
+    pub file: String,
+    /// What it says.
+    pub error: BackendError,
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.at {
+            Some((Place { line, column }, op)) => {
+                let Self { file, error, .. } = self;
+                write!(f, "{file}:{line}:{column}: {op}: {error}")
+            }
+            None => write!(f, "{}: reading the final state: {}", self.file, self.error),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// Runs every step, goes on after failed expectations, and reads the final state.
+///
+/// # Errors
+/// If the back end itself cannot go on; nothing that the scenario does is an error.
+pub fn run<'s, B: Backend + ?Sized>(
+    scenario: &'s Scenario,
+    backend: &mut B,
+    observer: &mut dyn Observer<B>,
+) -> Result<RunReport<'s>, RunError> {
+    let mut executor = Executor::new(scenario);
+    let mut steps = Vec::new();
+    while let Some(action) = executor.next_action() {
+        let finished = one(scenario, &mut executor, action, backend, observer)?;
+        if let Some(mut report) = finished {
+            if observer.checks_every_step() {
+                let broken = crate::check::invariants(backend, report.step.span);
+                report.failures.extend(broken);
+            }
+            observer.after_step(&report, backend);
+            steps.push(report);
+        }
+    }
+    let processes = final_state(scenario, &executor, backend)?;
+    Ok(RunReport {
+        scenario,
+        steps,
+        processes,
+    })
+}
+
+/// Does what the executor asks for; the report if a step has come to its end.
+fn one<'s, B: Backend + ?Sized>(
+    scenario: &'s Scenario,
+    executor: &mut Executor<'s>,
+    action: Action<'s>,
+    backend: &mut B,
+    observer: &mut dyn Observer<B>,
+) -> Result<Option<StepReport<'s>>, RunError> {
+    let failed = |step: &Step, error| RunError {
+        at: Some((scenario.source.place(step.span), step.op.name())),
+        file: scenario.source.name().to_owned(),
+        error,
+    };
+    match action {
+        Action::Call(action) => {
+            match action.role {
+                CallRole::Step => observer.before_step(action.step, action.pid, backend),
+                CallRole::Helper => {}
+            }
+            match backend.call(action.pid, &action.call) {
+                Ok(outcome) => Ok(executor.answer(outcome)),
+                Err(BackendError::NoSuchProcess(_)) => Ok(Some(executor.process_is_gone())),
+                Err(error) => Err(failed(action.step, error)),
+            }
+        }
+        Action::Check(action) => {
+            observer.before_step(action.step, action.pid, backend);
+            match crate::check::evaluate(&action, executor, backend) {
+                Ok(failures) => Ok(Some(executor.checked(&action, failures))),
+                Err(BackendError::NoSuchProcess(_)) => Ok(Some(executor.process_is_gone())),
+                Err(error) => Err(failed(action.step, error)),
+            }
+        }
+        Action::NotRun(report) => Ok(Some(report)),
+    }
+}
+
+fn final_state<'s, B: Backend + ?Sized>(
+    scenario: &Scenario,
+    executor: &Executor<'s>,
+    backend: &mut B,
+) -> Result<Vec<ProcessReport<'s>>, RunError> {
+    let failed = |error| RunError {
+        at: None,
+        file: scenario.source.name().to_owned(),
+        error,
+    };
+    let mut processes = Vec::new();
+    for pid in backend.processes() {
+        let Some(name) = executor.process_name(pid) else {
+            continue;
+        };
+        let snapshot = backend.snapshot(pid, SnapshotLevel::All).map_err(failed)?;
+        processes.push(ProcessReport {
+            name,
+            pid,
+            snapshot,
+        });
+    }
+    Ok(processes)
+}
