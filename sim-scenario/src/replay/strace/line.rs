@@ -104,10 +104,9 @@ fn arguments_and_result(text: &str) -> Result<(&str, &str), &'static str> {
 
 /// The leading `1234 ` or `[pid 1234] `, if any.
 fn task_prefix(line: &str) -> (Option<u32>, &str) {
-    if let Some(rest) = line.strip_prefix("[pid ") {
-        if let Some((pid, rest)) = rest.split_once(']') {
-            return (pid.trim().parse().ok(), rest.trim_start());
-        }
+    let bracketed = line.strip_prefix("[pid ");
+    if let Some((pid, rest)) = bracketed.and_then(|rest| rest.split_once(']')) {
+        return (pid.trim().parse().ok(), rest.trim_start());
     }
     match line.split_once(' ') {
         Some((pid, rest)) => match pid.parse() {
