@@ -5,7 +5,7 @@ use crate::{Bytes, PageRange, VirtAddr};
 use super::Entry;
 
 /// The gap `[start, end)` if it is one and holds `len` bytes.
-pub(super) fn fitting(start: VirtAddr, end: VirtAddr, len: Bytes) -> Option<PageRange> {
+pub(in crate::store) fn fitting(start: VirtAddr, end: VirtAddr, len: Bytes) -> Option<PageRange> {
     let gap = PageRange::try_new(start, end)?;
     (!gap.is_empty() && gap.len() >= len).then_some(gap)
 }

@@ -7,11 +7,17 @@ use crate::{Bytes, PageRange, VirtAddr};
 
 mod btree;
 mod linear;
+mod maple;
+mod range_map;
+#[cfg(test)]
+mod tests;
 
 pub use btree::BTreeStore;
+pub use maple::MapleStore;
+pub use range_map::RangeMapStore;
 
 /// The store that an mm uses unless told otherwise.
-pub type DefaultStore = BTreeStore;
+pub type DefaultStore = MapleStore;
 
 /// A VMA of one mm: its index in the mm's arena.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,0 +1,196 @@
+//! Adding, taking out and resizing entries.
+
+use crate::PageRange;
+use crate::store::Entry;
+
+use super::MapleStore;
+use super::Step;
+use super::arena::NodeId;
+use super::inner::{INNER_SLOTS, Inner};
+use super::leaf::{LEAF_MIN, LEAF_SLOTS, Leaf};
+use super::search::search_key;
+
+impl MapleStore {
+    /// Moves the finger to the leaf that `addr` belongs to.
+    #[inline]
+    fn seek(&mut self, addr: u64) -> NodeId {
+        let key = search_key(addr);
+        if self.finger_covers(key) {
+            return self.finger.leaf;
+        }
+        let mut node = self.root;
+        for depth in 0..self.height {
+            let inner = &self.inners[node];
+            let slot = inner.slot_for(key);
+            self.finger.path[depth] = Step { node, slot };
+            node = inner.children[slot];
+        }
+        self.finger.leaf = node;
+        node
+    }
+
+    /// Is the finger certainly at the leaf of `key`?
+    #[inline]
+    fn finger_covers(&self, key: u64) -> bool {
+        self.leaf(self.finger.leaf).is_some_and(|leaf| {
+            leaf.starts[0] <= key && (leaf.next.is_none() || key <= leaf.starts[leaf.len() - 1])
+        })
+    }
+
+    /// Moves the finger to the entry that starts at `start`, and returns its leaf and slot.
+    fn seek_entry(&mut self, start: u64) -> (NodeId, usize) {
+        let id = self.seek(start);
+        let leaf = &self.leaves[id];
+        let slot = leaf.count_le(search_key(start)).checked_sub(1);
+        let slot = slot.filter(|slot| leaf.starts[*slot] == start);
+        (id, slot.expect("no entry starts there"))
+    }
+
+    /// Where the space before `slot` begins.
+    fn free_from(&self, leaf: &Leaf, slot: usize) -> u64 {
+        match slot.checked_sub(1) {
+            Some(below) => leaf.ends[below],
+            None => self.leaf(leaf.prev).map_or(0, Leaf::last_end),
+        }
+    }
+
+    /// Where the next entry starts, if that at `slot` is or were one.
+    fn free_to(&self, leaf: &Leaf, slot: usize) -> u64 {
+        if slot < leaf.len() {
+            leaf.starts[slot]
+        } else {
+            self.leaf(leaf.next).map_or(u64::MAX, |next| next.starts[0])
+        }
+    }
+
+    /// Adds an entry.
+    pub(super) fn add(&mut self, entry: Entry) {
+        let (start, end) = (entry.range.start().get(), entry.range.end().get());
+        assert!(start < end, "an entry must not be empty");
+        let mut id = self.seek(start);
+        let mut slot = self.leaves[id].count_le(start);
+        let leaf = &self.leaves[id];
+        let fits = self.free_from(leaf, slot) <= start && end <= self.free_to(leaf, slot);
+        assert!(fits, "{} overlaps an entry", entry.range);
+        if leaf.is_full() {
+            self.split_leaf(slot, start);
+            id = self.seek(start);
+            slot = self.leaves[id].count_le(start);
+        }
+        let leaf = &mut self.leaves[id];
+        leaf.insert(slot, entry);
+        let is_last = slot + 1 == leaf.len();
+        self.len += 1;
+        self.forget_gaps(is_last);
+    }
+
+    /// Takes out the entry that starts at `start`.
+    pub(super) fn take(&mut self, start: u64) -> Entry {
+        let (id, slot) = self.seek_entry(start);
+        let leaf = &mut self.leaves[id];
+        let entry = leaf.remove(slot);
+        let (len, was_last) = (leaf.len(), slot == leaf.len());
+        self.len -= 1;
+        self.forget_gaps(was_last);
+        if len < LEAF_MIN {
+            self.refill_leaf();
+        }
+        entry
+    }
+
+    /// Changes the range of the entry that starts at `start`.
+    pub(super) fn change(&mut self, start: u64, to: PageRange) {
+        let (new_start, new_end) = (to.start().get(), to.end().get());
+        assert!(new_start < new_end, "an entry must not be empty");
+        let (id, slot) = self.seek_entry(start);
+        let leaf = &self.leaves[id];
+        let fits =
+            self.free_from(leaf, slot) <= new_start && new_end <= self.free_to(leaf, slot + 1);
+        assert!(fits, "{to} overlaps an entry");
+        if new_start != start && !self.finger_owns(new_start) {
+            let id = self.take(start).id;
+            return self.add(Entry { range: to, id });
+        }
+        let leaf = &mut self.leaves[id];
+        leaf.set_range(slot, to);
+        let is_last = slot + 1 == leaf.len();
+        self.forget_gaps(is_last);
+    }
+
+    /// Does `addr` belong to the finger's leaf, by the keys above it?
+    fn finger_owns(&self, addr: u64) -> bool {
+        let path = &self.finger.path[..self.height];
+        let Some(parent) = path.last() else {
+            return true;
+        };
+        let next_key = path.iter().rev().find_map(|step| {
+            let inner = &self.inners[step.node];
+            (step.slot + 1 < inner.len()).then(|| inner.keys[step.slot + 1])
+        });
+        self.inners[parent.node].keys[parent.slot] <= addr && next_key.is_none_or(|key| addr < key)
+    }
+
+    /// Splits the finger's leaf, which is full, for an entry that comes to `slot` and starts at
+    /// `start`.
+    fn split_leaf(&mut self, slot: usize, start: u64) {
+        let left_id = self.finger.leaf;
+        let right_id = self.leaves.alloc();
+        let (left, right) = self.leaves.pair(left_id, right_id);
+        let at = left.split_point(slot);
+        left.give_to_next(right, LEAF_SLOTS - at);
+        let key = if at == LEAF_SLOTS {
+            start
+        } else {
+            right.starts[0]
+        };
+        right.prev = left_id;
+        right.next = std::mem::replace(&mut left.next, right_id);
+        let next = right.next;
+        if !next.is_none() {
+            self.leaves[next].prev = right_id;
+        }
+        self.forget_gaps(false);
+        self.add_child(self.height, key, right_id);
+        self.finger.leaf = NodeId::NONE;
+    }
+
+    /// Adds `child` after the child that the finger's path goes through at `depth - 1`.
+    fn add_child(&mut self, depth: usize, key: u64, child: NodeId) {
+        let Some(above) = depth.checked_sub(1) else {
+            return self.add_root(key, child);
+        };
+        let Step { node, slot } = self.finger.path[above];
+        let slot = slot + 1;
+        if !self.inners[node].is_full() {
+            self.inners[node].insert(slot, key, child);
+            return;
+        }
+        let right_id = self.inners.alloc();
+        let (left, right) = self.inners.pair(node, right_id);
+        let at = Inner::split_point(slot);
+        left.give_to_next(right, INNER_SLOTS - at);
+        let right_key = right.keys[0];
+        if slot <= at {
+            left.insert(slot, key, child);
+        } else {
+            right.insert(slot - at, key, child);
+        }
+        self.add_child(above, right_key, right_id);
+    }
+
+    /// Puts a root above the old one and its new neighbour.
+    fn add_root(&mut self, key: u64, child: NodeId) {
+        let root = self.inners.alloc();
+        let inner = &mut self.inners[root];
+        inner.insert(0, 0, self.root);
+        inner.insert(1, key, child);
+        self.root = root;
+        self.height += 1;
+    }
+
+    /// At most how many inner nodes `inserts` insertions can need.
+    pub(super) fn inner_splits(&self, inserts: usize) -> usize {
+        let each = inserts.saturating_mul(self.height + 1);
+        each.min(self.inners.used() + inserts / 8 + self.height + 1)
+    }
+}

@@ -1,0 +1,181 @@
+//! The default store: a B+tree of ranges, counterpart of Linux's maple tree (`lib/maple_tree.c`).
+//!
+//! ```text
+//!            ┌ keys      0   k1   k2  ..  ┐
+//!   inner    │ children  ·    ·    ·      │   64 wide, depth 3 at 60,000 VMAs
+//!            └ gaps      g0  g1   g2  ..  ┘
+//!                        │    └─────────────┐
+//!            ┌ starts  s0 s1 s2 .. ┐    ┌ starts ..
+//!   leaf     │ ends    e0 e1 e2 .. │ ←→ │ ends ..      32 wide, 20 bytes an entry
+//!            └ ids     i0 i1 i2 .. ┘    └ ids ..
+//! ```
+//!
+//! - **Search** looks at keys only, which lie together, and counts instead of branching
+//!   ([`search`]).
+//! - **Nodes** lie in two vectors and refer to each other by number ([`arena`]). Nodes that are
+//!   given back are used again; a split followed by a merge allocates nothing.
+//! - **The finger** is the leaf of the last change with the path to it. A change near the last one
+//!   does not descend.
+//! - **Splits** leave full leaves behind where entries come in order; leaves merge only at a
+//!   quarter full and then keep room, so that no sequence of calls splits and merges at each step.
+//! - **Gaps**: each inner node caches the widest gap below each child. A change only marks the path
+//!   to its leaf as unknown, and only up to the first node that is marked already; a search
+//!   computes what it needs and caches it. Who never searches never pays ([`gaps`]).
+//!
+//! # Invariants
+//! The gap of an entry is the one *before* it, be its predecessor in the same leaf or not. Entries
+//! of a child start at or above its key and below the next key; keys need not be starts of entries.
+//! If a node's `gap_known` is clear, so is its parent's. All leaves have the same depth.
+//!
+//! # Readers without a lock (not built)
+//! All writes to shared nodes are in [`leaf`], [`inner`] and [`arena`]. For readers under an epoch,
+//! the arenas become lists of chunks that never move, starts, ends and children become atomics, and
+//! the writer does as Linux does: `insert`, `remove` and the moves between nodes write to a copy
+//! of the leaf, publish it with one release store of the child number in the parent, and give the
+//! old one to the epoch instead of the free list. Only `set_range` of one end may write in place.
+//! Readers descend from the root with acquire loads and never follow `prev` and `next`.
+
+use crate::{Bytes, PageRange, VirtAddr};
+
+use super::{Entry, Neighbours, NoMemory, VmaId, VmaStore};
+
+mod arena;
+mod balance;
+mod check;
+mod edit;
+mod gaps;
+mod inner;
+mod leaf;
+mod read;
+mod search;
+mod slots;
+
+use arena::{Arena, NodeId};
+use inner::Inner;
+use leaf::Leaf;
+
+/// More inner nodes than any path has: 16^7 leaves are more than there are node numbers.
+const MAX_DEPTH: usize = 9;
+
+/// One inner node of a path, and the slot of the child that it goes to.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    node: NodeId,
+    slot: usize,
+}
+
+/// The way to a leaf: for changes, which have to come back up.
+#[derive(Debug)]
+struct Finger {
+    /// The leaf, or none if the tree's shape has changed since.
+    leaf: NodeId,
+    /// The inner nodes above it, from the root; as many as the tree is high.
+    path: [Step; MAX_DEPTH],
+}
+
+/// A B+tree of ranges with wide nodes, in an arena.
+#[derive(Debug)]
+pub struct MapleStore {
+    leaves: Arena<Leaf>,
+    inners: Arena<Inner>,
+    root: NodeId,
+    /// Levels of inner nodes.
+    height: usize,
+    len: usize,
+    finger: Finger,
+}
+
+impl Default for MapleStore {
+    fn default() -> Self {
+        let mut leaves = Arena::new();
+        let root = leaves.alloc();
+        let nowhere = Step {
+            node: NodeId::NONE,
+            slot: 0,
+        };
+        Self {
+            leaves,
+            inners: Arena::new(),
+            root,
+            height: 0,
+            len: 0,
+            finger: Finger {
+                leaf: NodeId::NONE,
+                path: [nowhere; MAX_DEPTH],
+            },
+        }
+    }
+}
+
+impl MapleStore {
+    /// Bytes that the store takes from the allocator.
+    pub fn bytes(&self) -> Bytes {
+        Bytes((self.leaves.bytes() + self.inners.bytes()) as u64)
+    }
+
+    /// Leaves of the tree.
+    #[cfg(test)]
+    pub(super) fn leaves_in_use(&self) -> usize {
+        self.leaves.used()
+    }
+}
+
+impl VmaStore for MapleStore {
+    const NAME: &'static str = "maple";
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn get(&self, addr: VirtAddr) -> Option<Entry> {
+        self.containing(addr.get())
+    }
+
+    #[inline]
+    fn find(&self, addr: VirtAddr) -> Option<Entry> {
+        self.entry(self.seat_from(addr.get()))
+    }
+
+    #[inline]
+    fn neighbours(&self, addr: VirtAddr) -> Neighbours {
+        self.around(addr.get())
+    }
+
+    fn iter_from(&self, addr: VirtAddr) -> impl Iterator<Item = Entry> + '_ {
+        self.iter_at(self.seat_from(addr.get()))
+    }
+
+    fn reserve(&mut self, inserts: usize) -> Result<(), NoMemory> {
+        self.leaves.reserve(inserts)?;
+        self.inners.reserve(self.inner_splits(inserts))
+    }
+
+    fn insert(&mut self, range: PageRange, id: VmaId) {
+        self.add(Entry { range, id });
+    }
+
+    fn remove(&mut self, start: VirtAddr) -> Entry {
+        self.take(start.get())
+    }
+
+    fn resize(&mut self, start: VirtAddr, to: PageRange) {
+        self.change(start.get(), to);
+    }
+
+    fn lowest_gap(&self, within: PageRange, len: Bytes) -> Option<PageRange> {
+        self.first_gap(within, len)
+    }
+
+    fn highest_gap(&self, within: PageRange, len: Bytes) -> Option<PageRange> {
+        self.last_gap(within, len)
+    }
+
+    fn check_invariants(&self) {
+        self.check();
+    }
+
+    fn dump(&self) -> String {
+        self.print()
+    }
+}

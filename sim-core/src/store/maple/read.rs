@@ -1,0 +1,109 @@
+//! Looking up entries.
+
+use crate::store::{Entry, Neighbours};
+
+use super::MapleStore;
+use super::arena::NodeId;
+use super::leaf::Leaf;
+use super::search::search_key;
+
+/// An entry's place: a leaf and a slot of it, which may be one past its last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    leaf: NodeId,
+    slot: usize,
+}
+
+impl MapleStore {
+    /// The leaf that `key` belongs to.
+    #[inline]
+    pub(super) fn leaf_for(&self, key: u64) -> NodeId {
+        let mut node = self.root;
+        for _ in 0..self.height {
+            let inner = &self.inners[node];
+            node = inner.children[inner.slot_for(key)];
+        }
+        node
+    }
+
+    /// The leaf with this number, if any.
+    pub(super) fn leaf(&self, id: NodeId) -> Option<&Leaf> {
+        (!id.is_none()).then(|| &self.leaves[id])
+    }
+
+    /// The entry that contains `addr`.
+    #[inline]
+    pub(super) fn containing(&self, addr: u64) -> Option<Entry> {
+        let key = search_key(addr);
+        let leaf = &self.leaves[self.leaf_for(key)];
+        match leaf.count_le(key) {
+            0 => self
+                .leaf(leaf.prev)?
+                .last()
+                .filter(|e| addr < e.range.end().get()),
+            count => (addr < leaf.ends[count - 1]).then(|| leaf.entry(count - 1)),
+        }
+    }
+
+    /// The place of the first entry that ends above `addr`.
+    #[inline]
+    pub(super) fn seat_from(&self, addr: u64) -> Seat {
+        let key = search_key(addr);
+        let id = self.leaf_for(key);
+        let leaf = &self.leaves[id];
+        let above = leaf.count_le(key);
+        if above > 0 {
+            let slot = above - usize::from(addr < leaf.ends[above - 1]);
+            return Seat { leaf: id, slot };
+        }
+        match self.leaf(leaf.prev) {
+            Some(prev) if addr < prev.last_end() => Seat {
+                leaf: leaf.prev,
+                slot: prev.len() - 1,
+            },
+            Some(_) | None => Seat { leaf: id, slot: 0 },
+        }
+    }
+
+    /// The entry at a place, or the first one after it.
+    #[inline]
+    pub(super) fn entry(&self, seat: Seat) -> Option<Entry> {
+        let leaf = &self.leaves[seat.leaf];
+        if seat.slot < leaf.len() {
+            Some(leaf.entry(seat.slot))
+        } else {
+            self.leaf(leaf.next)?.first()
+        }
+    }
+
+    /// The entries on either side of `addr`.
+    #[inline]
+    pub(super) fn around(&self, addr: u64) -> Neighbours {
+        let leaf = &self.leaves[self.leaf_for(search_key(addr))];
+        let slot = addr.checked_sub(1).map_or(0, |below| leaf.count_le(below));
+        let prev = match slot.checked_sub(1) {
+            Some(below) => Some(leaf.entry(below)),
+            None => self.leaf(leaf.prev).and_then(Leaf::last),
+        };
+        let next = if slot < leaf.len() {
+            Some(leaf.entry(slot))
+        } else {
+            self.leaf(leaf.next).and_then(Leaf::first)
+        };
+        Neighbours { prev, next }
+    }
+
+    /// The entries from a place on, ascending.
+    pub(super) fn iter_at(&self, seat: Seat) -> impl Iterator<Item = Entry> + '_ {
+        let mut rest = seat.slot;
+        let mut leaf = &self.leaves[seat.leaf];
+        std::iter::from_fn(move || {
+            if rest == leaf.len() {
+                leaf = self.leaf(leaf.next)?;
+                rest = 0;
+            }
+            rest += 1;
+            (rest <= leaf.len()).then(|| leaf.entry(rest - 1))
+        })
+    }
+}
