@@ -8,30 +8,52 @@
 //! It knows neither page tables (those are behind a trait), nor TOML, nor printing.
 
 mod addr;
+mod anon_vma;
 mod backend;
 mod call;
 mod errno;
+mod event;
+mod fail;
 mod flags;
+mod merge;
+mod mm;
 mod outcome;
+mod pages;
 mod profile;
 mod setup;
 mod snapshot;
 pub mod store;
+mod vma;
 
 pub use addr::{
     Bytes, PAGE_SHIFT, PAGE_SIZE, PMD_PAGES, PMD_SHIFT, PMD_SIZE, PageCount, PageOffset, PageRange,
     VirtAddr,
 };
+pub use anon_vma::{AnonVmaView, AnonVmas};
 pub use backend::{Backend, BackendError, SnapshotLevel};
 pub use call::{
     Access, Advice, Call, MapFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, Policy, Prot,
     SyscallRange, UffdCopySource, UffdMode,
 };
 pub use errno::{Errno, Signal};
+pub use event::{Event, EventLog};
+pub use fail::{AllocKind, Commit, FailPoints};
 pub use flags::{AtomicVmFlag, VmFlags};
+pub use merge::{
+    Attributes, Candidate, ExistingRange, MergeCase, MergeDecision, MergePlan, MergeReport,
+    NewRange, Refusal, plan_existing_range, plan_new_range,
+};
+pub use mm::{
+    AreaRequest, BrkFields, CopiedVma, Counters, Layout, LockRange, Mapped, Mm, MmConfig, MmShared,
+    NewPart, NewRangeRequest, UffdChange, vma_needs_copy,
+};
 pub use outcome::Outcome;
+pub use pages::{
+    ForkOps, FreeTables, MoveFailed, NoPages, PageOps, PrepareAnonVma, ProtectionChange, TableMove,
+};
 pub use profile::{CopyOnFork, Features, Profile};
 pub use setup::{
     Arch, FileId, FileKind, FileSpec, Limits, Pid, Setup, ThpEnabled, ThpSetup, UffdFeatures,
 };
 pub use snapshot::{PageRun, PageState, Smaps, Snapshot, VmaSnapshot};
+pub use vma::{AnonName, AnonVmaId, Backing, FileRef, MappedKind, UffdCtxId, Vma, VmaHooks};

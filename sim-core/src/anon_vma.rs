@@ -1,0 +1,286 @@
+//! The machine's `anon_vma`s: what VMAs with private pages share, and how fork chains them.
+//!
+//! ```text
+//!   parent VMA  ──own──▶ A        fork      child VMA ──own──▶ B  (root A, parent A)
+//!        chain: [A]             ───────▶         chain: [A, B]
+//! ```
+//!
+//! Merging asks two things of them: are two VMAs' own anon_vmas the same, and is a chain longer
+//! than one link (`mm/vma.c: is_mergeable_anon_vma()`). Whether fork may reuse an old anon_vma
+//! depends on its children and on the VMAs whose own it is (`mm/rmap.c: anon_vma_clone()`).
+//!
+//! The arena is shared by all processes; counters are atomic and slots never move, so that links
+//! are counted without a lock. Only creating and freeing takes one.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use crate::store::NoMemory;
+use crate::{AllocKind, AnonVmaId, FailPoints, Vma};
+
+/// Slots in the first chunk of the arena; each further chunk has twice as many as the one before.
+const FIRST_CHUNK: usize = 64;
+/// Chunks: room for 2^32 slots.
+const CHUNKS: usize = 27;
+
+/// One `struct anon_vma`.
+#[derive(Debug, Default)]
+struct AnonVma {
+    /// VMAs in its interval tree: links of chains that lead to it. 0: the slot is free.
+    links: AtomicU32,
+    /// anon_vmas whose parent it is; a root counts itself (`num_children`).
+    children: AtomicU32,
+    /// VMAs whose own anon_vma it is (`num_active_vmas`).
+    active: AtomicU32,
+    /// Index of the parent; a root's is its own.
+    parent: AtomicU32,
+    /// Index of the root.
+    root: AtomicU32,
+}
+
+/// What an anon_vma looks like at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AnonVmaView {
+    /// Links of VMAs' chains that lead to it.
+    pub links: u32,
+    /// anon_vmas whose parent it is; a root counts itself.
+    pub children: u32,
+    /// VMAs whose own anon_vma it is.
+    pub active: u32,
+    /// Its parent; a root's is itself.
+    pub parent: AnonVmaId,
+    /// The root of its tree of forks.
+    pub root: AnonVmaId,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    free: Vec<usize>,
+    used: usize,
+}
+
+/// Every anon_vma of a machine.
+#[derive(Debug, Default)]
+pub struct AnonVmas {
+    chunks: [OnceLock<Box<[AnonVma]>>; CHUNKS],
+    slots: Mutex<Slots>,
+}
+
+/// The chunk of a slot, and its place there.
+const fn locate(index: usize) -> (usize, usize) {
+    let shifted = index + FIRST_CHUNK;
+    let chunk = (shifted.ilog2() - FIRST_CHUNK.ilog2()) as usize;
+    (chunk, shifted - (FIRST_CHUNK << chunk))
+}
+
+impl AnonVmas {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many there are now.
+    pub fn count(&self) -> usize {
+        let slots = self.slots.lock();
+        slots.used - slots.free.len()
+    }
+
+    /// The counters of one.
+    pub fn view(&self, id: AnonVmaId) -> AnonVmaView {
+        let it = self.slot(id);
+        AnonVmaView {
+            links: it.links.load(Relaxed),
+            children: it.children.load(Relaxed),
+            active: it.active.load(Relaxed),
+            parent: AnonVmaId::from_index(it.parent.load(Relaxed) as usize),
+            root: AnonVmaId::from_index(it.root.load(Relaxed) as usize),
+        }
+    }
+
+    /// Every one, by ascending id.
+    pub fn ids(&self) -> Vec<AnonVmaId> {
+        let slots = self.slots.lock();
+        let mut ids: Vec<_> = (0..slots.used).map(AnonVmaId::from_index).collect();
+        ids.retain(|id| !slots.free.contains(&id.index()));
+        ids
+    }
+
+    /// Gives a VMA its first anon_vma: `reusable`, or a new one
+    /// (`mm/rmap.c: __anon_vma_prepare()`, 6.19). Does nothing if it has one. Returns whether it
+    /// changed anything. Threads may race for one VMA; the first one wins.
+    ///
+    /// # Errors
+    /// If memory is short; nothing is changed then.
+    pub fn prepare(
+        &self,
+        vma: &Vma,
+        reusable: Option<AnonVmaId>,
+        fail: &FailPoints,
+    ) -> Result<bool, NoMemory> {
+        if vma.anon_vma().is_some() {
+            return Ok(false);
+        }
+        fail.alloc(AllocKind::AnonVmaChain)?;
+        if reusable.is_none() {
+            fail.alloc(AllocKind::AnonVma)?;
+        }
+        let mut slots = self.slots.lock();
+        if vma.anon_vma().is_some() {
+            return Ok(false);
+        }
+        let id = reusable.unwrap_or_else(|| self.create(&mut slots, None));
+        let it = self.slot(id);
+        it.links.fetch_add(1, Relaxed);
+        it.active.fetch_add(1, Relaxed);
+        vma.publish_anon_vma(id);
+        Ok(true)
+    }
+
+    /// Gives `dst`, which has none, the anon_vma and the chain of `src` (`mm/rmap.c:
+    /// anon_vma_clone()` after the own anon_vma was copied: split, merge, move).
+    ///
+    /// # Errors
+    /// If memory is short; nothing is changed then.
+    pub fn clone_chain(&self, dst: &mut Vma, src: &Vma, fail: &FailPoints) -> Result<(), NoMemory> {
+        self.reserve_clone(src, fail)?;
+        self.clone_reserved(dst, src);
+        Ok(())
+    }
+
+    /// Counts the allocations of [`clone_chain`](Self::clone_chain) without doing it.
+    ///
+    /// # Errors
+    /// If memory is short.
+    pub fn reserve_clone(&self, src: &Vma, fail: &FailPoints) -> Result<(), NoMemory> {
+        if fail.is_armed() {
+            for _link in src.chain() {
+                fail.alloc(AllocKind::AnonVmaChain)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// [`clone_chain`](Self::clone_chain) after its allocations.
+    pub fn clone_reserved(&self, dst: &mut Vma, src: &Vma) {
+        debug_assert!(dst.anon_vma().is_none(), "the target has an anon_vma");
+        let Some(own) = src.anon_vma() else { return };
+        for id in src.chain() {
+            self.slot(id).links.fetch_add(1, Relaxed);
+        }
+        self.slot(own).active.fetch_add(1, Relaxed);
+        dst.set_chain(Some(own), src.long_chain().cloned());
+    }
+
+    /// Gives a child's VMA at fork the parent's chain and an anon_vma of its own, reusing one of
+    /// the chain that has fewer than two children and no active VMA (`mm/rmap.c: anon_vma_fork()`).
+    ///
+    /// # Errors
+    /// If memory is short; nothing is changed then.
+    pub fn fork(&self, child: &mut Vma, parent: &Vma, fail: &FailPoints) -> Result<(), NoMemory> {
+        let Some(parent_own) = parent.anon_vma() else {
+            return Ok(());
+        };
+        self.reserve_clone(parent, fail)?;
+        let mut chain: SmallVec<[AnonVmaId; 8]> = parent.chain().collect();
+        let own = if let Some(reused) = chain.iter().copied().find(|&id| self.is_reusable(id)) {
+            reused
+        } else {
+            fail.alloc(AllocKind::AnonVma)?;
+            fail.alloc(AllocKind::AnonVmaChain)?;
+            let id = self.create(&mut self.slots.lock(), Some(parent_own));
+            chain.push(id);
+            id
+        };
+        for &id in &chain {
+            self.slot(id).links.fetch_add(1, Relaxed);
+        }
+        self.slot(own).active.fetch_add(1, Relaxed);
+        let long: Option<Arc<[AnonVmaId]>> = (chain.len() > 1).then(|| Arc::from(&chain[..]));
+        child.set_chain(Some(own), long);
+        Ok(())
+    }
+
+    /// Takes a VMA out of all its anon_vmas and frees those that have no VMA left
+    /// (`mm/rmap.c: unlink_anon_vmas()`).
+    pub fn unlink(&self, vma: &mut Vma) {
+        let Some(own) = vma.anon_vma() else { return };
+        self.slot(own).active.fetch_sub(1, Relaxed);
+        // Newest first: a child goes before its parent.
+        let chain: SmallVec<[AnonVmaId; 8]> = vma.chain().collect();
+        for &id in chain.iter().rev() {
+            if self.slot(id).links.fetch_sub(1, Relaxed) == 1 {
+                self.free(id);
+            }
+        }
+        vma.set_chain(None, None);
+    }
+
+    /// May fork hand this one on to a child? A root has itself as a child, so that one with a
+    /// further child never qualifies.
+    fn is_reusable(&self, id: AnonVmaId) -> bool {
+        let it = self.slot(id);
+        it.children.load(Relaxed) < 2 && it.active.load(Relaxed) == 0
+    }
+
+    fn create(&self, slots: &mut Slots, parent: Option<AnonVmaId>) -> AnonVmaId {
+        let index = slots.free.pop().unwrap_or(slots.used);
+        slots.used = slots.used.max(index + 1);
+        let id = AnonVmaId::from_index(index);
+        let it = self.slot(id);
+        let parent_index = parent.map_or(index, AnonVmaId::index) as u32;
+        let root = match parent {
+            Some(parent) => self.slot(parent).root.load(Relaxed),
+            None => index as u32,
+        };
+        it.links.store(0, Relaxed);
+        it.active.store(0, Relaxed);
+        it.children.store(0, Relaxed);
+        it.parent.store(parent_index, Relaxed);
+        it.root.store(root, Relaxed);
+        let parent = AnonVmaId::from_index(parent_index as usize);
+        self.slot(parent).children.fetch_add(1, Relaxed);
+        id
+    }
+
+    fn free(&self, id: AnonVmaId) {
+        let it = self.slot(id);
+        let parent = AnonVmaId::from_index(it.parent.load(Relaxed) as usize);
+        self.slot(parent).children.fetch_sub(1, Relaxed);
+        assert_eq!(it.active.load(Relaxed), 0, "freed anon_vma is active");
+        assert_eq!(it.children.load(Relaxed), 0, "freed anon_vma has children");
+        self.slots.lock().free.push(id.index());
+    }
+
+    fn slot(&self, id: AnonVmaId) -> &AnonVma {
+        let (chunk, place) = locate(id.index());
+        let chunk = self.chunks[chunk].get_or_init(|| {
+            let len = FIRST_CHUNK << chunk;
+            (0..len).map(|_| AnonVma::default()).collect()
+        });
+        &chunk[place]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_dense() {
+        let mut last = None;
+        for index in 0..10_000 {
+            let (chunk, place) = locate(index);
+            assert!(place < FIRST_CHUNK << chunk, "slot {index}");
+            let expected = match last {
+                None => (0, 0),
+                Some((c, p)) if p + 1 == FIRST_CHUNK << c => (c + 1, 0),
+                Some((c, p)) => (c, p + 1),
+            };
+            assert_eq!((chunk, place), expected);
+            last = Some((chunk, place));
+        }
+    }
+}

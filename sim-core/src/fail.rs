@@ -1,0 +1,104 @@
+//! Injected failures and the machine's commit limit: how simulated memory can be short.
+
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use crate::{Errno, store::NoMemory};
+
+/// What the simulated kernel allocates and what may therefore fail.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AllocKind {
+    /// A `vm_area_struct`.
+    Vma,
+    /// Nodes of the VMA tree (`vma_iter_prealloc()`).
+    TreeNodes,
+    /// An `anon_vma`.
+    AnonVma,
+    /// A link of an `anon_vma_chain`.
+    AnonVmaChain,
+    /// A memory policy.
+    Policy,
+    /// A page table.
+    Table,
+    /// A page.
+    Page,
+    /// Anything else (mm, files, userfaultfd contexts).
+    Other,
+}
+
+/// Simulated kernel allocations that are to fail. One per machine, shared by all that allocate.
+#[derive(Debug, Default)]
+pub struct FailPoints {
+    /// Allocations until the one that fails, that one included; 0: none will.
+    left: AtomicU32,
+}
+
+impl FailPoints {
+    /// The `nth` allocation from now fails, counted from 1; 0 undoes an earlier call.
+    pub fn arm(&self, nth: u32) {
+        self.left.store(nth, Ordering::Relaxed);
+    }
+
+    /// Nothing will fail. Called after each step, whether or not the failure took place.
+    pub fn disarm(&self) {
+        self.arm(0);
+    }
+
+    /// Is a failure still to come?
+    pub fn is_armed(&self) -> bool {
+        self.left.load(Ordering::Relaxed) != 0
+    }
+
+    /// Counts one allocation.
+    ///
+    /// # Errors
+    /// If it is the one that is to fail.
+    pub fn alloc(&self, _kind: AllocKind) -> Result<(), NoMemory> {
+        if !self.is_armed() {
+            return Ok(());
+        }
+        match self.left.fetch_sub(1, Ordering::Relaxed) {
+            1 => Err(NoMemory),
+            _still_to_come => Ok(()),
+        }
+    }
+}
+
+/// The machine's commit accounting (`vm_committed_as`) under overcommit mode 0.
+#[derive(Debug)]
+pub struct Commit {
+    committed: AtomicI64,
+    /// RAM and swap, in pages: no single request may exceed them.
+    total: u64,
+}
+
+impl Commit {
+    /// Of a machine with so many pages of RAM and swap.
+    pub const fn new(total_pages: u64) -> Self {
+        Self {
+            committed: AtomicI64::new(0),
+            total: total_pages,
+        }
+    }
+
+    /// Charges pages (`security_vm_enough_memory_mm()`; `mm/util.c: __vm_enough_memory()`).
+    ///
+    /// # Errors
+    /// `ENOMEM` if the request alone exceeds RAM and swap.
+    pub fn charge(&self, pages: u64) -> Result<(), Errno> {
+        if pages > self.total {
+            return Err(Errno::ENOMEM);
+        }
+        self.committed.fetch_add(pages as i64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives charged pages back (`vm_unacct_memory()`).
+    pub fn uncharge(&self, pages: u64) {
+        self.committed.fetch_sub(pages as i64, Ordering::Relaxed);
+    }
+
+    /// Pages charged now (`Committed_AS`).
+    pub fn committed(&self) -> i64 {
+        self.committed.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,146 @@
+//! Carries out a merge plan: the only code that changes VMAs and store for a merge.
+
+use crate::store::{NoMemory, VmaId, VmaStore};
+use crate::{
+    AllocKind, Event, MergeCase, MergeDecision, MergePlan, MergeReport, Mm, PageOps, PageRange,
+    Refusal, VirtAddr, VmFlags,
+};
+
+/// The range a merge was considered for, for the event log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Considered {
+    /// The range.
+    pub(crate) range: PageRange,
+    /// Whether it was mapped before.
+    pub(crate) existing: bool,
+    /// The flags asked for, for khugepaged.
+    pub(crate) flags: VmFlags,
+}
+
+impl<S: VmaStore> Mm<S> {
+    /// Carries out what was decided and records it. The merged VMA, or `None` if nothing was to
+    /// merge (`mm/vma.c: commit_merge()`, 6.19).
+    ///
+    /// # Errors
+    /// If memory is short; nothing is changed then.
+    pub(crate) fn apply_merge(
+        &mut self,
+        pages: &mut dyn PageOps,
+        decision: &MergeDecision,
+        considered: Considered,
+    ) -> Result<Option<VmaId>, NoMemory> {
+        let result = match &decision.plan {
+            None => Ok(None),
+            Some(plan) => self.commit_merge(pages, plan).map(|()| {
+                let target = plan.case.target();
+                pages.khugepaged_enter(self.vma(target), considered.flags);
+                Some(target)
+            }),
+        };
+        self.events.record(|| {
+            Event::Merge(Box::new(MergeReport {
+                range: considered.range,
+                existing: considered.existing,
+                decision: *decision,
+                failed: result.err().map(|NoMemory| Refusal::NoMemory),
+            }))
+        });
+        result
+    }
+
+    fn commit_merge(&mut self, pages: &mut dyn PageOps, plan: &MergePlan) -> Result<(), NoMemory> {
+        if let Some(from) = plan.anon_vma_from {
+            self.anon_vmas.reserve_clone(self.vma(from), &self.fail)?;
+        }
+        self.fail.alloc(AllocKind::TreeNodes)?;
+        if let Some(from) = plan.anon_vma_from {
+            self.clone_anon_vma(plan.case.target(), from);
+        }
+        self.move_boundaries(pages, plan);
+        self.vma_mut(plan.case.target()).insert_flags(plan.sticky);
+        Ok(())
+    }
+
+    /// Changes ranges; from here on nothing fails.
+    fn move_boundaries(&mut self, pages: &mut dyn PageOps, plan: &MergePlan) {
+        match plan.case {
+            MergeCase::GrowPrev { prev: target } | MergeCase::GrowNext { next: target } => {
+                self.resize_vma(target, plan);
+            }
+            MergeCase::FillGap { prev, next } => {
+                self.drop_merged(pages, next);
+                self.resize_vma(prev, plan);
+            }
+            MergeCase::IntoPrev {
+                prev: target,
+                middle,
+            }
+            | MergeCase::IntoNext {
+                middle,
+                next: target,
+            } => {
+                self.drop_merged(pages, middle);
+                self.resize_vma(target, plan);
+            }
+            MergeCase::IntoPrevWithNext { prev, middle, next } => {
+                self.drop_merged(pages, middle);
+                self.drop_merged(pages, next);
+                self.resize_vma(prev, plan);
+            }
+            MergeCase::HeadIntoPrev { prev, middle } => {
+                let boundary = plan.becomes.end();
+                pages.split_huge(self.vma(middle), boundary);
+                self.cut_head(middle, boundary);
+                self.resize_vma(prev, plan);
+            }
+            MergeCase::TailIntoNext { middle, next } => {
+                let boundary = plan.becomes.start();
+                pages.split_huge(self.vma(middle), boundary);
+                self.cut_tail(middle, boundary);
+                self.resize_vma(next, plan);
+            }
+        }
+    }
+
+    fn resize_vma(&mut self, target: VmaId, plan: &MergePlan) {
+        let vma = &mut self.vmas[target.0 as usize];
+        self.store.resize(vma.start(), plan.becomes);
+        vma.set_range(plan.becomes, plan.pgoff);
+    }
+
+    /// Removes a VMA whose pages another VMA has taken over.
+    fn drop_merged(&mut self, pages: &mut dyn PageOps, id: VmaId) {
+        self.store.remove(self.vma(id).start());
+        let mut vma = self.take_vma(id);
+        self.anon_vmas.unlink(&mut vma);
+        if let Some(file) = vma.file() {
+            pages.file_unlinked(file, &vma);
+        }
+    }
+
+    /// Lets a VMA begin at `at`, within it.
+    pub(crate) fn cut_head(&mut self, id: VmaId, at: VirtAddr) {
+        let vma = &mut self.vmas[id.0 as usize];
+        let range = PageRange::new(at, vma.end());
+        let pgoff = vma.pgoff_of(at);
+        self.store.resize(vma.start(), range);
+        vma.set_range(range, pgoff);
+    }
+
+    /// Lets a VMA end at `at`, within it.
+    pub(crate) fn cut_tail(&mut self, id: VmaId, at: VirtAddr) {
+        let vma = &mut self.vmas[id.0 as usize];
+        let range = PageRange::new(vma.start(), at);
+        self.store.resize(vma.start(), range);
+        vma.set_range(range, vma.pgoff());
+    }
+
+    /// Gives `target`, which has none, the anon_vma chain of `from`.
+    fn clone_anon_vma(&mut self, target: VmaId, from: VmaId) {
+        let (target, from) = self
+            .vmas
+            .get2_mut(target.0 as usize, from.0 as usize)
+            .expect("target and source are different VMAs of the arena");
+        self.anon_vmas.clone_reserved(target, from);
+    }
+}

@@ -1,0 +1,59 @@
+//! Putting a VMA into the tree and taking one out, without merging.
+
+use crate::store::{NoMemory, VmaId, VmaStore};
+use crate::{AllocKind, Event, Mm, PageOps, Vma};
+
+impl<S: VmaStore> Mm<S> {
+    /// Counts the allocations of a new VMA: the VMA and tree nodes.
+    ///
+    /// # Errors
+    /// If memory is short.
+    pub fn reserve_vma(&mut self) -> Result<(), NoMemory> {
+        self.fail.alloc(AllocKind::Vma)?;
+        self.fail.alloc(AllocKind::TreeNodes)
+    }
+
+    /// Puts a VMA, for which [`reserve_vma`](Self::reserve_vma) was called, into the tree
+    /// (`mm/vma.c: vma_link()`). Counters are the caller's.
+    pub fn link_vma(&mut self, pages: &mut dyn PageOps, vma: Vma) -> VmaId {
+        let range = vma.range();
+        let id = self.add_vma(vma);
+        self.store.insert(range, id);
+        if let Some(file) = self.vma(id).file() {
+            pages.file_linked(file, self.vma(id));
+        }
+        self.events.record(|| Event::Insert { range });
+        id
+    }
+
+    /// Inserts a VMA that somebody made: checks the limit, charges `ACCOUNT`
+    /// (`mm/vma.c: insert_vm_struct()`). For tests and special mappings.
+    ///
+    /// # Errors
+    /// If memory is short.
+    pub fn insert_vma(&mut self, pages: &mut dyn PageOps, vma: Vma) -> Result<VmaId, NoMemory> {
+        self.reserve_vma()?;
+        let (flags, count) = (vma.flags(), vma.pages());
+        let id = self.link_vma(pages, vma);
+        self.counters.add(flags, count);
+        if flags.contains(crate::VmFlags::LOCKED) {
+            self.counters.locked_vm += count;
+        }
+        if flags.contains(crate::VmFlags::ACCOUNT) {
+            self.charge(count).map_err(|_| NoMemory)?;
+        }
+        Ok(id)
+    }
+
+    /// Takes a VMA out of tree, arena and anon_vmas (`mm/vma.c: remove_vma()`). Its pages, the
+    /// counters and the commit charge are the caller's.
+    pub(crate) fn remove_vma(&mut self, pages: &mut dyn PageOps, id: VmaId) {
+        let range = self.store.remove(self.vma(id).start()).range;
+        let mut vma = self.take_vma(id);
+        self.anon_vmas.unlink(&mut vma);
+        if let Some(file) = vma.file() {
+            pages.file_unlinked(file, &vma);
+        }
+        self.events.record(|| Event::Remove { range });
+    }
+}

@@ -1,0 +1,1 @@
+//! The VMA half of madvise.

@@ -1,0 +1,1 @@
+//! The checks of mmap that need no VMA.

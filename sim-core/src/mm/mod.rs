@@ -1,0 +1,165 @@
+//! The address space: Linux's `struct mm_struct` and the operations on it.
+//!
+//! `&mut Mm` is mmap_lock held for writing, `&Mm` is it (or a VMA's lock) held for reading; a
+//! violation of the locking rules does not compile. Every operation is a file; what it needs of
+//! page tables it says through [`PageOps`](crate::PageOps).
+
+mod brk;
+mod config;
+mod copy;
+mod exit;
+mod fork;
+mod insert;
+mod invariants;
+mod lookup;
+mod madvise;
+mod mbind;
+mod mlock;
+mod mlockall;
+mod mmap;
+mod mmap_checks;
+mod modify;
+mod mprotect;
+mod mremap;
+mod mseal;
+mod munmap;
+mod prepare;
+mod split;
+mod stack;
+mod stats;
+mod sync;
+mod uffd_register;
+mod unmapped_area;
+mod vma_name;
+
+pub use brk::BrkFields;
+pub use config::{Layout, MmConfig, MmShared};
+pub use copy::CopiedVma;
+pub use fork::vma_needs_copy;
+pub use mlock::LockRange;
+pub use mmap::Mapped;
+pub use modify::{NewRangeRequest, UffdChange};
+pub use split::NewPart;
+pub use stats::Counters;
+pub use unmapped_area::AreaRequest;
+
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::store::{DefaultStore, VmaId, VmaStore};
+use crate::{AnonVmas, Commit, EventLog, FailPoints, Features, VmFlags, Vma};
+
+/// An address space.
+#[derive(Debug)]
+pub struct Mm<S: VmaStore = DefaultStore> {
+    pub(crate) store: S,
+    pub(crate) vmas: Slab<Vma>,
+    pub(crate) config: Arc<MmConfig>,
+    pub(crate) anon_vmas: Arc<AnonVmas>,
+    pub(crate) fail: Arc<FailPoints>,
+    pub(crate) commit: Arc<Commit>,
+    pub(crate) counters: Counters,
+    /// Flags that every new VMA gets (`mlockall(MCL_FUTURE)`; `PR_SET_THP_DISABLE` and the like).
+    pub(crate) def_flags: VmFlags,
+    pub(crate) brk: BrkFields,
+    /// What happened; see [`EventLog`].
+    pub events: EventLog,
+}
+
+impl<S: VmaStore> Mm<S> {
+    /// An empty address space.
+    pub fn new(config: Arc<MmConfig>, shared: &MmShared) -> Self {
+        Self {
+            store: S::default(),
+            vmas: Slab::new(),
+            config,
+            anon_vmas: Arc::clone(&shared.anon_vmas),
+            fail: Arc::clone(&shared.fail),
+            commit: Arc::clone(&shared.commit),
+            counters: Counters::default(),
+            def_flags: VmFlags::empty(),
+            brk: BrkFields::default(),
+            events: EventLog::default(),
+        }
+    }
+
+    /// What it was made with.
+    pub fn config(&self) -> &MmConfig {
+        &self.config
+    }
+
+    /// The behaviours in force.
+    pub fn features(&self) -> &Features {
+        &self.config.features
+    }
+
+    /// The store of its VMAs.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The machine's anon_vmas.
+    pub fn anon_vmas(&self) -> &AnonVmas {
+        &self.anon_vmas
+    }
+
+    /// The machine's failure points.
+    pub fn fail_points(&self) -> &FailPoints {
+        &self.fail
+    }
+
+    /// The machine's commit accounting.
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// `total_vm` and its like.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Flags that every new VMA gets.
+    pub const fn def_flags(&self) -> VmFlags {
+        self.def_flags
+    }
+
+    /// Sets flags that every new VMA gets (`PR_SET_MEMORY_MERGE`, `MCL_FUTURE`).
+    pub fn set_def_flags(&mut self, flags: VmFlags) {
+        self.def_flags = flags;
+    }
+
+    /// How many VMAs there are (`map_count`).
+    pub fn map_count(&self) -> usize {
+        self.store.len()
+    }
+
+    /// A VMA.
+    ///
+    /// # Panics
+    /// If there is none with this id.
+    #[track_caller]
+    pub fn vma(&self, id: VmaId) -> &Vma {
+        &self.vmas[id.0 as usize]
+    }
+
+    /// A VMA, to be changed.
+    ///
+    /// # Panics
+    /// If there is none with this id.
+    #[track_caller]
+    pub fn vma_mut(&mut self, id: VmaId) -> &mut Vma {
+        &mut self.vmas[id.0 as usize]
+    }
+
+    /// Puts a VMA into the arena; the store is the caller's.
+    pub(crate) fn add_vma(&mut self, vma: Vma) -> VmaId {
+        VmaId(u32::try_from(self.vmas.insert(vma)).expect("too many VMAs"))
+    }
+
+    /// Takes a VMA out of the arena; the store is the caller's.
+    #[track_caller]
+    pub(crate) fn take_vma(&mut self, id: VmaId) -> Vma {
+        self.vmas.remove(id.0 as usize)
+    }
+}
