@@ -1,2 +1,7 @@
-//! The vmsim command.
-fn main() {}
+//! The `vmsim` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sim_cli::main()
+}

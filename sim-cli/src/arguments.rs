@@ -1,0 +1,157 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use sim_core::{Arch, Profile};
+
+/// Linux memory management in user space.
+///
+/// Runs what programs ask of Linux memory management in a simulator: virtual memory areas and how
+/// they merge, page tables, faults, fork, guard regions and huge pages.
+#[derive(Parser, Debug)]
+#[command(name = "vmsim", version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// When to colour the output.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all expectations hold
+  1  an expectation failed or a difference was found
+  2  the input or the command line is wrong; nothing was run
+  3  not possible here, with the reason";
+
+/// When to colour.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What vmsim can do.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run scenarios and report: one line a step, failed expectations with place and cause.
+    Run(RunArguments),
+    /// Run the memory and process calls of an `strace -f` log.
+    Replay(ReplayArguments),
+    /// Print completions for a shell.
+    Completions(CompletionsArguments),
+    /// Print the manual page, in roff.
+    Man,
+}
+
+/// Arguments of `vmsim run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    /// Scenarios; of a directory every *.toml file in it; `-` is standard input.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// What is simulated instead of what the files say.
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+    /// Print one JSON document (of several files: an array) and nothing else.
+    #[arg(long, conflicts_with_all = ["dump", "quiet"])]
+    pub(crate) json: bool,
+    /// Print the final state of every process; the report goes to standard error.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) dump: Option<Dump>,
+    /// Check the simulator's invariants after every step.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Only print what failed, and the summary.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Which machine is simulated.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct MachineArguments {
+    /// The kernel whose behaviour is simulated.
+    #[arg(long, value_name = "PROFILE", value_parser = profile)]
+    pub(crate) kernel: Option<Profile>,
+    /// The architecture.
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(crate) arch: Option<Arch>,
+}
+
+/// What `--dump` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Dump {
+    /// As /proc/PID/maps.
+    Maps,
+    /// As /proc/PID/smaps.
+    Smaps,
+    /// One line a page: its address and /proc/PID/pagemap's value.
+    Pagemap,
+    /// The page tables, for people.
+    Tables,
+    /// The tree that holds the VMAs.
+    Tree,
+    /// The page tables, for machines: JSON.
+    Memory,
+}
+
+/// Arguments of `vmsim replay`.
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArguments {
+    /// The log; `-` is standard input.
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// What is simulated.
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+    /// Print one JSON document and nothing else.
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) json: bool,
+    /// Only print the differences and the summary.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Arguments of `vmsim completions`.
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArguments {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    name.parse().map_err(|()| {
+        let names: Vec<_> = Profile::ALL.iter().map(|profile| profile.name()).collect();
+        format!("the profiles are {}", names.join(", "))
+    })
+}
+
+fn arch(name: &str) -> Result<Arch, String> {
+    let known = Arch::NAMES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, arch)| *arch).ok_or_else(|| {
+        let names: Vec<_> = Arch::NAMES.iter().map(|(name, _)| *name).collect();
+        format!("the architectures are {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

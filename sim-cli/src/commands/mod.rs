@@ -1,0 +1,6 @@
+//! The commands, one file each.
+
+pub(crate) mod completions;
+pub(crate) mod man;
+pub(crate) mod replay;
+pub(crate) mod run;

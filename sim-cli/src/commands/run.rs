@@ -1,0 +1,205 @@
+//! `vmsim run`: runs scenarios and reports.
+
+use std::path::PathBuf;
+
+use sim_core::Pid;
+use sim_scenario::{
+    Colors, Diagnostics, Observer, Overrides, RunDocument, RunReport, Scenario, StepReport,
+};
+
+use crate::arguments::{Dump, RunArguments};
+use crate::ending::{Ending, Trouble};
+use crate::output::Output;
+use crate::print;
+use crate::print::run::Tally;
+use crate::simulator::{self, Simulator};
+use crate::sources;
+
+/// Runs every scenario, if none is wrong.
+pub(crate) fn run(arguments: &RunArguments, output: &mut Output) -> Result<Ending, Trouble> {
+    let files = sources::scenario_files(&arguments.paths)?;
+    let scenarios = read_all(&files, arguments, output)?;
+    if arguments.json {
+        documents(&scenarios, arguments, output)
+    } else {
+        reports(&scenarios, arguments, output)
+    }
+}
+
+fn read_all(
+    files: &[PathBuf],
+    arguments: &RunArguments,
+    output: &Output,
+) -> Result<Vec<Scenario>, Trouble> {
+    let overrides = Overrides {
+        kernel: arguments.machine.kernel,
+        arch: arguments.machine.arch,
+    };
+    let mut wrong = String::new();
+    let mut scenarios = Vec::new();
+    for file in files {
+        match read(file, overrides) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(diagnostics) => wrong += &diagnostics.render(colors(output)),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(scenarios)
+    } else {
+        Err(Trouble::WrongInput(wrong))
+    }
+}
+
+fn read(file: &std::path::Path, overrides: Overrides) -> Result<Scenario, Diagnostics> {
+    if file.as_os_str() != "-" {
+        return Scenario::read(file, overrides);
+    }
+    let name = "standard input";
+    let text = std::io::read_to_string(std::io::stdin())
+        .map_err(|error| Diagnostics::of_file(name, format!("cannot read it: {error}")))?;
+    Scenario::parse(name, &text, overrides)
+}
+
+fn colors(output: &Output) -> Colors {
+    if output.colored() {
+        Colors::Ansi
+    } else {
+        Colors::None
+    }
+}
+
+/// `--json`: the document of one scenario, or an array of several.
+fn documents(
+    scenarios: &[Scenario],
+    arguments: &RunArguments,
+    output: &mut Output,
+) -> Result<Ending, Trouble> {
+    let mut documents = Vec::new();
+    for scenario in scenarios {
+        let mut simulator = simulator::new(&scenario.setup)?;
+        let mut watcher = Watcher {
+            scenario,
+            check: arguments.check,
+            print: None,
+        };
+        documents.push(RunDocument::new(&go(&mut watcher, &mut *simulator)?));
+    }
+    let good = documents.iter().all(|document| document.ok);
+    output.line(match documents.as_slice() {
+        [document] => print::json(document),
+        several => print::json(&several),
+    });
+    Ok(Ending::good_if(good))
+}
+
+/// For people. What `--dump` prints goes to standard output alone, the report then does not.
+fn reports(
+    scenarios: &[Scenario],
+    arguments: &RunArguments,
+    output: &mut Output,
+) -> Result<Ending, Trouble> {
+    let mut tally = Tally::default();
+    let mut good = true;
+    let mut aside = arguments.dump.map(|_| output.stderr());
+    for (index, scenario) in scenarios.iter().enumerate() {
+        let mut simulator = simulator::new(&scenario.setup)?;
+        let report_to = aside.as_mut().unwrap_or(output);
+        if index > 0 && !arguments.quiet {
+            report_to.line("");
+        }
+        if !arguments.quiet {
+            print::run::heading(scenario, report_to);
+        }
+        let report = {
+            let mut watcher = Watcher {
+                scenario,
+                check: arguments.check,
+                print: Some(Print {
+                    output: report_to,
+                    failures_only: arguments.quiet,
+                }),
+            };
+            go(&mut watcher, &mut *simulator)?
+        };
+        if !arguments.quiet && arguments.dump.is_none() {
+            print::run::processes(&report, report_to);
+        }
+        tally.add(&report);
+        good &= report.is_ok();
+        if let Some(what) = arguments.dump {
+            dump(&report, what, &mut *simulator, output)?;
+        }
+    }
+    let report_to = aside.as_mut().unwrap_or(output);
+    if !arguments.quiet {
+        report_to.line("");
+    }
+    tally.print(report_to);
+    if let Some(aside) = &mut aside {
+        let _ = aside.finish();
+    }
+    Ok(Ending::good_if(good))
+}
+
+fn go<'s>(
+    watcher: &mut Watcher<'s, '_>,
+    simulator: &mut dyn Simulator,
+) -> Result<RunReport<'s>, Trouble> {
+    sim_scenario::run(watcher.scenario, simulator, watcher)
+        .map_err(|error| Trouble::Impossible(error.to_string()))
+}
+
+fn dump(
+    report: &RunReport<'_>,
+    what: Dump,
+    simulator: &mut dyn Simulator,
+    output: &mut Output,
+) -> Result<(), Trouble> {
+    for process in &report.processes {
+        let text = simulator.dump(process.pid, process.name, what)?;
+        output.line(format!("# {}", process.name));
+        output.text(text);
+    }
+    Ok(())
+}
+
+/// Prints steps as they end.
+struct Watcher<'s, 'o> {
+    scenario: &'s Scenario,
+    check: bool,
+    print: Option<Print<'o>>,
+}
+
+struct Print<'o> {
+    output: &'o mut Output,
+    failures_only: bool,
+}
+
+impl<'s> Observer<dyn Simulator + '_> for Watcher<'s, '_> {
+    fn before_step(
+        &mut self,
+        _step: &sim_scenario::scenario::Step,
+        pid: Pid,
+        simulator: &mut (dyn Simulator + '_),
+    ) {
+        if self.print.is_some() {
+            simulator.start_events(pid);
+        }
+    }
+
+    fn after_step(&mut self, report: &StepReport<'_>, simulator: &mut (dyn Simulator + '_)) {
+        let Some(print) = &mut self.print else {
+            return;
+        };
+        if !print.failures_only {
+            let events = simulator.take_events();
+            print::run::step(report, self.scenario, &events, print.output);
+        } else if !report.is_ok() {
+            print::run::failures(report, self.scenario, print.output);
+        }
+    }
+
+    fn checks_every_step(&self) -> bool {
+        self.check
+    }
+}

@@ -1,0 +1,12 @@
+//! Results as text for people.
+
+pub(crate) mod describe;
+pub(crate) mod layout;
+pub(crate) mod replay;
+pub(crate) mod replay_json;
+pub(crate) mod run;
+
+/// A value as JSON for people to read.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("documents have string keys and finite numbers")
+}
