@@ -1,0 +1,500 @@
+//! Page-table entries with names for their bits.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bitflags::bitflags;
+
+use crate::{Arch, PageProt, PageSize, Pfn};
+
+/// A 64-bit entry of a page table of `A`, as the hardware or Linux would have it.
+///
+/// The `with_` and `mk_` methods return the changed entry; storing it is a matter of
+/// [`PteSlot`](crate::PteSlot) and [`PmdSlot`](crate::PmdSlot).
+#[repr(transparent)]
+pub struct Entry<A: Arch>(u64, PhantomData<A>);
+
+impl<A: Arch> Clone for Entry<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Arch> Copy for Entry<A> {}
+
+impl<A: Arch> PartialEq for Entry<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<A: Arch> Eq for Entry<A> {}
+
+impl<A: Arch> Default for Entry<A> {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl<A: Arch> fmt::Debug for Entry<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#018x} {:?}", self.0, self.view())
+    }
+}
+
+bitflags! {
+    /// What a marker remembers of a page that is not there (`pte_marker`).
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+    pub struct Marker: u8 {
+        /// The page was write-protected by userfaultfd.
+        const UFFD_WP = 1;
+        /// Accesses are memory errors (`UFFDIO_POISON`).
+        const POISON = 2;
+        /// A guard region (`MADV_GUARD_INSTALL`).
+        const GUARD = 4;
+    }
+}
+
+/// A place in swap.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SwapSlot {
+    /// The swap device.
+    pub device: u8,
+    /// The page on it.
+    pub offset: u64,
+}
+
+/// Rights that a page under migration had.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MigrationKind {
+    /// Read-only, possibly shared.
+    Read,
+    /// Read-only, an exclusive anonymous page.
+    ReadExclusive,
+    /// Writable.
+    Write,
+}
+
+/// Kinds of entries for device memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DeviceKind {
+    /// Writable page in private device memory.
+    PrivateWrite,
+    /// Read-only page in private device memory.
+    PrivateRead,
+    /// Page to which a device has exclusive access.
+    Exclusive,
+}
+
+/// A present entry, decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct PresentEntry {
+    /// The frame.
+    pub pfn: Pfn,
+    /// 4 KiB or 2 MiB.
+    pub size: PageSize,
+    /// Present to Linux, invalid to the hardware.
+    pub prot_none: bool,
+    /// May be written.
+    pub write: bool,
+    /// May be executed.
+    pub exec: bool,
+    /// Was accessed.
+    pub young: bool,
+    /// Was written.
+    pub dirty: bool,
+    /// Soft-dirty.
+    pub soft_dirty: bool,
+    /// Write-protected by userfaultfd.
+    pub uffd_wp: bool,
+    /// No `struct page` of its own: zero page, raw frame.
+    pub special: bool,
+}
+
+/// A swap entry, decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SwapEntry {
+    /// Where the page is.
+    pub slot: SwapSlot,
+    /// It was exclusive.
+    pub exclusive: bool,
+    /// Soft-dirty.
+    pub soft_dirty: bool,
+    /// Write-protected by userfaultfd.
+    pub uffd_wp: bool,
+}
+
+/// A migration entry, decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct MigrationEntry {
+    /// The rights it had.
+    pub kind: MigrationKind,
+    /// The frame it is moving from.
+    pub pfn: Pfn,
+    /// Was accessed.
+    pub young: bool,
+    /// Was written.
+    pub dirty: bool,
+    /// Soft-dirty.
+    pub soft_dirty: bool,
+    /// Write-protected by userfaultfd.
+    pub uffd_wp: bool,
+}
+
+/// An entry of a PTE table, or a leaf of a PMD table, decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EntryView {
+    /// Empty.
+    None,
+    /// A page, `PROT_NONE` ones included.
+    Present(PresentEntry),
+    /// A page in swap.
+    Swap(SwapEntry),
+    /// A page being moved.
+    Migration(MigrationEntry),
+    /// No page but something to remember.
+    Marker(Marker),
+    /// A page with a hardware memory error.
+    HwPoison(Pfn),
+    /// Memory of a device.
+    Device(DeviceKind, Pfn),
+}
+
+const TYPE_HWPOISON: u8 = 24;
+const TYPE_MIGRATION_READ: u8 = 25;
+const TYPE_MIGRATION_READ_EXCLUSIVE: u8 = 26;
+const TYPE_MIGRATION_WRITE: u8 = 27;
+const TYPE_DEVICE_WRITE: u8 = 28;
+const TYPE_DEVICE_READ: u8 = 29;
+const TYPE_DEVICE_EXCLUSIVE: u8 = 30;
+const TYPE_MARKER: u8 = 31;
+
+impl<A: Arch> Entry<A> {
+    /// The empty entry.
+    pub const NONE: Self = Self::from_raw(0);
+    /// Swap devices that entries can name.
+    pub const SWAP_DEVICES: u8 = TYPE_HWPOISON;
+
+    /// The entry with these bits.
+    pub const fn from_raw(raw: u64) -> Self {
+        Self(raw, PhantomData)
+    }
+
+    /// Its bits.
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+
+    /// A 4 KiB page with a VMA's protection, clean and young as all user protections are.
+    pub fn page(pfn: Pfn, prot: PageProt) -> Self {
+        Self::from_raw(A::leaf(pfn, prot, PageSize::Base))
+    }
+
+    /// A 2 MiB page; `pfn` is its first frame.
+    pub fn huge(pfn: Pfn, prot: PageProt) -> Self {
+        debug_assert_eq!(pfn, pfn.huge_down(), "huge page is not aligned");
+        Self::from_raw(A::leaf(pfn, prot, PageSize::Huge))
+    }
+
+    /// An entry for a page in swap.
+    ///
+    /// # Panics
+    /// If the device or offset does not fit the format.
+    pub fn swap(slot: SwapSlot) -> Self {
+        assert!(slot.device < Self::SWAP_DEVICES, "no such swap device");
+        assert!(
+            slot.offset >> A::SWP_OFFSET_BITS == 0,
+            "swap offset too large"
+        );
+        Self::from_raw(A::swap(slot.device, slot.offset))
+    }
+
+    /// An entry for a page that is being moved; see [`Self::with_migration_state`].
+    pub fn migration(kind: MigrationKind, pfn: Pfn) -> Self {
+        let kind = match kind {
+            MigrationKind::Read => TYPE_MIGRATION_READ,
+            MigrationKind::ReadExclusive => TYPE_MIGRATION_READ_EXCLUSIVE,
+            MigrationKind::Write => TYPE_MIGRATION_WRITE,
+        };
+        Self::from_raw(A::swap(kind, pfn.get()))
+    }
+
+    /// The migration entry with young and dirty recorded above the frame number.
+    #[must_use]
+    pub fn with_migration_state(self, young: bool, dirty: bool) -> Self {
+        let flags = self.0 & (A::SWP_SOFT_DIRTY | A::SWP_UFFD_WP);
+        let pfn = A::swap_offset(self.0) & ((1 << A::SWP_PFN_BITS) - 1);
+        let state = (u64::from(young) | u64::from(dirty) << 1) << A::SWP_PFN_BITS;
+        Self::from_raw(A::swap(A::swap_type(self.0), pfn | state) | flags)
+    }
+
+    /// A marker.
+    ///
+    /// # Panics
+    /// If it is empty: Linux takes that for a bug.
+    pub fn marker(marker: Marker) -> Self {
+        assert!(!marker.is_empty(), "empty marker");
+        Self::from_raw(A::swap(TYPE_MARKER, u64::from(marker.bits())))
+    }
+
+    /// A page with a hardware memory error.
+    pub fn hw_poison(pfn: Pfn) -> Self {
+        Self::from_raw(A::swap(TYPE_HWPOISON, pfn.get()))
+    }
+
+    /// Memory of a device.
+    pub fn device(kind: DeviceKind, pfn: Pfn) -> Self {
+        let kind = match kind {
+            DeviceKind::PrivateWrite => TYPE_DEVICE_WRITE,
+            DeviceKind::PrivateRead => TYPE_DEVICE_READ,
+            DeviceKind::Exclusive => TYPE_DEVICE_EXCLUSIVE,
+        };
+        Self::from_raw(A::swap(kind, pfn.get()))
+    }
+
+    /// Is it empty?
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Does it map a page, be it for `PROT_NONE`?
+    pub fn is_present(self) -> bool {
+        A::is_present(self.0)
+    }
+
+    /// The frame of a present entry.
+    pub fn pfn(self) -> Option<Pfn> {
+        self.is_present().then(|| A::pfn(self.0))
+    }
+
+    /// The marker, if it is one.
+    pub fn as_marker(self) -> Option<Marker> {
+        let is_marker =
+            !self.is_none() && !self.is_present() && A::swap_type(self.0) == TYPE_MARKER;
+        is_marker.then(|| Marker::from_bits_truncate(A::swap_offset(self.0) as u8))
+    }
+
+    /// Is it a guard marker?
+    pub fn is_guard(self) -> bool {
+        self.as_marker().is_some_and(|m| m.contains(Marker::GUARD))
+    }
+
+    /// The entry decoded.
+    pub fn view(self) -> EntryView {
+        if self.is_none() {
+            return EntryView::None;
+        }
+        if self.is_present() {
+            return EntryView::Present(self.present_view());
+        }
+        let pfn = Pfn::new(A::swap_offset(self.0));
+        let migration = |kind| EntryView::Migration(self.migration_view(kind));
+        match A::swap_type(self.0) {
+            TYPE_HWPOISON => EntryView::HwPoison(pfn),
+            TYPE_MIGRATION_READ => migration(MigrationKind::Read),
+            TYPE_MIGRATION_READ_EXCLUSIVE => migration(MigrationKind::ReadExclusive),
+            TYPE_MIGRATION_WRITE => migration(MigrationKind::Write),
+            TYPE_DEVICE_WRITE => EntryView::Device(DeviceKind::PrivateWrite, pfn),
+            TYPE_DEVICE_READ => EntryView::Device(DeviceKind::PrivateRead, pfn),
+            TYPE_DEVICE_EXCLUSIVE => EntryView::Device(DeviceKind::Exclusive, pfn),
+            TYPE_MARKER => EntryView::Marker(Marker::from_bits_truncate(pfn.get() as u8)),
+            device => EntryView::Swap(SwapEntry {
+                slot: SwapSlot {
+                    device,
+                    offset: pfn.get(),
+                },
+                exclusive: self.0 & A::SWP_EXCLUSIVE != 0,
+                soft_dirty: self.swp_soft_dirty(),
+                uffd_wp: self.swp_uffd_wp(),
+            }),
+        }
+    }
+
+    fn present_view(self) -> PresentEntry {
+        PresentEntry {
+            pfn: A::pfn(self.0),
+            size: if A::is_huge(self.0) {
+                PageSize::Huge
+            } else {
+                PageSize::Base
+            },
+            prot_none: !A::is_valid(self.0),
+            write: self.is_writable(),
+            exec: A::is_executable(self.0),
+            young: self.is_young(),
+            dirty: self.is_dirty(),
+            soft_dirty: self.is_soft_dirty(),
+            uffd_wp: self.is_uffd_wp(),
+            special: self.is_special(),
+        }
+    }
+
+    fn migration_view(self, kind: MigrationKind) -> MigrationEntry {
+        let offset = A::swap_offset(self.0);
+        MigrationEntry {
+            kind,
+            pfn: Pfn::new(offset & ((1 << A::SWP_PFN_BITS) - 1)),
+            young: offset >> A::SWP_PFN_BITS & 1 != 0,
+            dirty: offset >> A::SWP_PFN_BITS & 2 != 0,
+            soft_dirty: self.swp_soft_dirty(),
+            uffd_wp: self.swp_uffd_wp(),
+        }
+    }
+
+    /// Is it a present 2 MiB leaf?
+    pub fn is_huge(self) -> bool {
+        self.is_present() && A::is_huge(self.0)
+    }
+
+    /// Invalid to the hardware though present to Linux?
+    pub fn is_prot_none(self) -> bool {
+        self.is_present() && !A::is_valid(self.0)
+    }
+
+    /// `pte_write()`; for present entries.
+    pub fn is_writable(self) -> bool {
+        A::is_writable(self.0)
+    }
+
+    /// `pte_young()`; for present entries.
+    pub fn is_young(self) -> bool {
+        self.0 & A::YOUNG != 0
+    }
+
+    /// `pte_dirty()`; for present entries.
+    pub fn is_dirty(self) -> bool {
+        A::is_dirty(self.0)
+    }
+
+    /// `pte_soft_dirty()`; for present entries.
+    pub fn is_soft_dirty(self) -> bool {
+        self.0 & A::SOFT_DIRTY != 0
+    }
+
+    /// `pte_uffd_wp()`; for present entries.
+    pub fn is_uffd_wp(self) -> bool {
+        self.0 & A::UFFD_WP != 0
+    }
+
+    /// `pte_special()`; for present entries.
+    pub fn is_special(self) -> bool {
+        self.0 & A::SPECIAL != 0
+    }
+
+    const fn swp_soft_dirty(self) -> bool {
+        self.0 & A::SWP_SOFT_DIRTY != 0
+    }
+
+    const fn swp_uffd_wp(self) -> bool {
+        self.0 & A::SWP_UFFD_WP != 0
+    }
+
+    const fn with_bit(self, bit: u64, on: bool) -> Self {
+        Self::from_raw(if on { self.0 | bit } else { self.0 & !bit })
+    }
+
+    /// `pte_mkwrite()`.
+    #[must_use]
+    pub fn mk_write(self) -> Self {
+        Self::from_raw(A::mk_write(self.0))
+    }
+
+    /// `pte_wrprotect()`.
+    #[must_use]
+    pub fn wrprotect(self) -> Self {
+        Self::from_raw(A::wrprotect(self.0))
+    }
+
+    /// `pte_mkdirty()`: sets soft-dirty too where the format has it.
+    #[must_use]
+    pub fn mk_dirty(self) -> Self {
+        Self::from_raw(A::mk_dirty(self.0))
+    }
+
+    /// `pte_mkclean()`.
+    #[must_use]
+    pub fn mk_clean(self) -> Self {
+        Self::from_raw(A::mk_clean(self.0))
+    }
+
+    /// `pte_mkyoung()`.
+    #[must_use]
+    pub const fn mk_young(self) -> Self {
+        self.with_bit(A::YOUNG, true)
+    }
+
+    /// `pte_mkold()`.
+    #[must_use]
+    pub const fn mk_old(self) -> Self {
+        self.with_bit(A::YOUNG, false)
+    }
+
+    /// `pte_mkspecial()`.
+    #[must_use]
+    pub const fn mk_special(self) -> Self {
+        self.with_bit(A::SPECIAL, true)
+    }
+
+    /// `pte_modify()`: another protection, same page and state.
+    #[must_use]
+    pub fn modify(self, prot: PageProt) -> Self {
+        Self::from_raw(A::modify(self.0, prot))
+    }
+
+    /// Sets or clears soft-dirty of a present or non-present entry (`pte_mksoft_dirty()`,
+    /// `pte_swp_mksoft_dirty()`), markers included. Nothing where the format has none.
+    #[must_use]
+    pub fn with_soft_dirty(self, on: bool) -> Self {
+        if self.is_present() {
+            self.with_bit(A::SOFT_DIRTY, on)
+        } else {
+            self.with_bit(A::SWP_SOFT_DIRTY, on)
+        }
+    }
+
+    /// Soft-dirty of a present or non-present entry.
+    pub fn soft_dirty(self) -> bool {
+        if self.is_present() {
+            self.is_soft_dirty()
+        } else {
+            self.swp_soft_dirty()
+        }
+    }
+
+    /// Sets or clears userfaultfd write-protection of a present, swap or migration entry. Setting
+    /// it on a present entry also write-protects (`pte_mkuffd_wp()`); clearing does not make it
+    /// writable again.
+    #[must_use]
+    pub fn with_uffd_wp(self, on: bool) -> Self {
+        if !self.is_present() {
+            return self.with_bit(A::SWP_UFFD_WP, on);
+        }
+        let entry = self.with_bit(A::UFFD_WP, on);
+        if on { entry.wrprotect() } else { entry }
+    }
+
+    /// Userfaultfd write-protection of a present, swap or migration entry, or of a marker
+    /// (`pte_uffd_wp()`, `pte_swp_uffd_wp_any()`).
+    pub fn uffd_wp(self) -> bool {
+        if self.is_present() {
+            self.is_uffd_wp()
+        } else if let Some(marker) = self.as_marker() {
+            marker.contains(Marker::UFFD_WP)
+        } else {
+            self.swp_uffd_wp()
+        }
+    }
+
+    /// Sets or clears the exclusive bit of a swap entry.
+    #[must_use]
+    pub const fn with_swp_exclusive(self, on: bool) -> Self {
+        self.with_bit(A::SWP_EXCLUSIVE, on)
+    }
+
+    /// The 4 KiB entry for the `index`-th page of a present 2 MiB leaf, same rights and state
+    /// (`__split_huge_pmd_locked()`).
+    #[must_use]
+    pub fn split_page(self, index: u64) -> Self {
+        Self::from_raw(A::leaf_of_huge(self.0, A::pfn(self.0).add(index)))
+    }
+}

@@ -1,0 +1,252 @@
+//! Physical memory: frames, their metadata, and the memory of page tables.
+
+mod alloc;
+pub(crate) mod arena;
+mod folio;
+mod invariants;
+mod meta;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use thiserror::Error;
+
+use self::alloc::FreeLists;
+pub(crate) use self::arena::{Arena, Entries, Table, TableLock};
+pub use self::invariants::FramesInvariant;
+pub use self::meta::{FrameFlags, FrameInfo, FrameMeta};
+use crate::Pfn;
+use crate::addr::HUGE_PAGES;
+
+/// Decides whether a simulated kernel allocation may succeed (fault injection). Asked once for
+/// every frame, folio and page table, in a deterministic order.
+pub trait AllocGate: Send + Sync {
+    /// May it succeed?
+    fn allow(&self) -> bool;
+}
+
+/// The gate that lets everything pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AllowAll;
+
+impl AllocGate for AllowAll {
+    fn allow(&self) -> bool {
+        true
+    }
+}
+
+/// An allocation failed: RAM is used up (or fragmented), or the gate refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("out of simulated memory")]
+pub struct NoMemory;
+
+const CHUNK: u64 = 4096;
+
+/// Physical memory. See the crate's documentation and [`Pfn`] for the layout.
+pub struct Frames {
+    chunks: Box<[OnceLock<Box<[FrameMeta]>>]>,
+    permanent: Box<[FrameMeta]>,
+    free: Mutex<FreeLists>,
+    arena: Arena,
+    ram: u64,
+    used: AtomicU64,
+    concurrent: AtomicBool,
+    gate: Arc<dyn AllocGate>,
+}
+
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frames")
+            .field("ram", &self.ram)
+            .field("used", &self.used())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Frames {
+    /// Memory of `ram_pages` frames. Nothing is paid for a frame before its 16 MiB neighbourhood
+    /// is first used.
+    ///
+    /// # Panics
+    /// If RAM would reach [`Pfn::DEVICE_BASE`] (16 TiB).
+    pub fn new(ram_pages: u64, gate: Arc<dyn AllocGate>) -> Self {
+        assert!(
+            ram_pages <= Pfn::DEVICE_BASE.get() - Pfn::RAM_BASE.get(),
+            "more than 16 TiB of RAM"
+        );
+        let chunks = ram_pages.next_multiple_of(HUGE_PAGES).div_ceil(CHUNK);
+        Self {
+            chunks: (0..chunks).map(|_| OnceLock::new()).collect(),
+            permanent: (0..Pfn::RAM_BASE.get()).map(Self::permanent_meta).collect(),
+            free: Mutex::new(FreeLists::new(ram_pages)),
+            arena: Arena::new(),
+            ram: ram_pages,
+            used: AtomicU64::new(0),
+            concurrent: AtomicBool::new(true),
+            gate,
+        }
+    }
+
+    fn permanent_meta(number: u64) -> FrameMeta {
+        let pfn = Pfn::new(number);
+        let flags = if pfn == Pfn::HUGE_ZERO_PAGE {
+            FrameFlags::ALLOCATED | FrameFlags::HUGE_HEAD
+        } else if pfn > Pfn::HUGE_ZERO_PAGE {
+            FrameFlags::ALLOCATED | FrameFlags::HUGE_TAIL
+        } else {
+            FrameFlags::ALLOCATED
+        };
+        let meta = FrameMeta::default();
+        meta.reset(1, flags);
+        meta
+    }
+
+    /// Says whether several threads use this memory (true at first). If not, page-table locks
+    /// are not taken and counts change without atomic read-modify-write, which is several times
+    /// faster. Only change it while one thread runs.
+    pub fn set_concurrent(&self, concurrent: bool) {
+        self.concurrent.store(concurrent, Relaxed);
+    }
+
+    /// May several threads use this memory?
+    #[inline]
+    pub fn concurrent(&self) -> bool {
+        self.concurrent.load(Relaxed)
+    }
+
+    /// Frames of RAM.
+    pub const fn ram(&self) -> u64 {
+        self.ram
+    }
+
+    /// Frames in use, page tables included.
+    pub fn used(&self) -> u64 {
+        self.used.load(Acquire)
+    }
+
+    /// Page tables in use, over all address spaces.
+    pub fn tables_used(&self) -> u64 {
+        self.arena.used()
+    }
+
+    /// The metadata of a frame of RAM or of a zero page.
+    ///
+    /// # Panics
+    /// If the frame has none ([`Pfn::has_meta`]) or was never allocated.
+    #[inline]
+    pub fn meta(&self, pfn: Pfn) -> &FrameMeta {
+        match pfn.get().checked_sub(Pfn::RAM_BASE.get()) {
+            Some(number) => self.ram_meta(number),
+            None => &self.permanent[pfn.get() as usize],
+        }
+    }
+
+    #[inline]
+    fn ram_meta(&self, number: u64) -> &FrameMeta {
+        let chunk = &self.chunks[(number / CHUNK) as usize];
+        let chunk = chunk.get().expect("frame was never allocated");
+        &chunk[(number % CHUNK) as usize]
+    }
+
+    fn ensure_meta(&self, number: u64) -> &FrameMeta {
+        let chunk = &self.chunks[(number / CHUNK) as usize];
+        let chunk = chunk.get_or_init(|| (0..CHUNK).map(|_| FrameMeta::default()).collect());
+        &chunk[(number % CHUNK) as usize]
+    }
+
+    fn reserve(&self, frames: u64) -> Result<(), NoMemory> {
+        if !self.gate.allow() {
+            return Err(NoMemory);
+        }
+        let fits = |used| (used + frames <= self.ram).then_some(used + frames);
+        match self.used.fetch_update(AcqRel, Acquire, fits) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(NoMemory),
+        }
+    }
+
+    fn release(&self, frames: u64) {
+        self.used.fetch_sub(frames, AcqRel);
+    }
+
+    /// Allocates a frame: one reference, no mapping, these flags, tag 0.
+    ///
+    /// # Errors
+    /// [`NoMemory`].
+    pub fn alloc(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
+        self.reserve(1)?;
+        let taken = self.free.lock().take_frame(|n| self.ensure_meta(n));
+        let Some(number) = taken else {
+            self.release(1);
+            return Err(NoMemory);
+        };
+        self.ensure_meta(number)
+            .reset(1, flags | FrameFlags::ALLOCATED);
+        Ok(Pfn::RAM_BASE.add(number))
+    }
+
+    /// Allocates a 2 MiB folio, aligned: one reference, no mapping, these flags, tags 0. Returns
+    /// its head.
+    ///
+    /// # Errors
+    /// [`NoMemory`], also when only scattered frames are left.
+    pub fn alloc_huge(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
+        self.reserve(HUGE_PAGES)?;
+        let Some(number) = self.free.lock().take_block() else {
+            self.release(HUGE_PAGES);
+            return Err(NoMemory);
+        };
+        let flags = flags | FrameFlags::ALLOCATED;
+        self.ensure_meta(number)
+            .reset(1, flags | FrameFlags::HUGE_HEAD);
+        let tail = (flags & (FrameFlags::ANON | FrameFlags::ALLOCATED)) | FrameFlags::HUGE_TAIL;
+        for i in 1..HUGE_PAGES {
+            self.ensure_meta(number + i).reset(0, tail);
+        }
+        Ok(Pfn::RAM_BASE.add(number))
+    }
+
+    /// Frees the folio with this head, whose last reference is gone.
+    fn free(&self, head: Pfn) {
+        let number = head.get() - Pfn::RAM_BASE.get();
+        let meta = self.ram_meta(number);
+        let large = meta.has(FrameFlags::HUGE_HEAD);
+        let pages = if large { HUGE_PAGES } else { 1 };
+        for i in 0..pages {
+            self.ram_meta(number + i).reset(0, FrameFlags::empty());
+        }
+        let mut free = self.free.lock();
+        if large {
+            free.give_block(number);
+        } else {
+            free.give_frame(number, meta);
+        }
+        drop(free);
+        self.release(pages);
+    }
+
+    pub(crate) fn table(&self, id: u32) -> Table<'_> {
+        self.arena.table(id)
+    }
+
+    pub(crate) const fn arena(&self) -> &Arena {
+        &self.arena
+    }
+
+    pub(crate) fn alloc_table(&self, space: u32) -> Result<Table<'_>, NoMemory> {
+        self.reserve(1)?;
+        Ok(self.arena.alloc(space))
+    }
+
+    pub(crate) fn free_table(&self, table: Table<'_>) {
+        self.arena.free(table);
+        self.release(1);
+    }
+}
