@@ -44,8 +44,9 @@ pub use merge::{
     NewRange, Refusal, plan_existing_range, plan_new_range,
 };
 pub use mm::{
-    AreaRequest, BrkFields, CopiedVma, Counters, Layout, LockRange, Mapped, Mm, MmConfig, MmShared,
-    NewPart, NewRangeRequest, UffdChange, vma_needs_copy,
+    AdviceClass, AreaRequest, BrkFields, CopiedVma, Counters, Layout, LockRange, Mapped, Mm,
+    MmConfig, MmShared, NewPart, NewRangeRequest, Uffd, UffdChange, admit_page_advice,
+    advised_flags, check_madvise, classify_advice, vma_needs_copy,
 };
 pub use outcome::Outcome;
 pub use pages::{

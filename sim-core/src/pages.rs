@@ -116,6 +116,14 @@ pub trait PageOps {
         let _ = (vma, range);
     }
 
+    /// Does this userfaultfd ask for remap events, so that VMAs that mremap moves stay registered
+    /// (`UFFD_FEATURE_EVENT_REMAP`)? If not, [`move_tables`](Self::move_tables) also drops
+    /// write protection from what it moves out of a VMA registered with it.
+    fn uffd_follows_mremap(&self, context: UffdCtxId) -> bool {
+        let _ = context;
+        false
+    }
+
     /// Clears userfaultfd write protection from entries of a range that loses its registration, or
     /// whose VMA was moved without its context (`mm/userfaultfd.c: uffd_wp_range()`).
     fn uffd_wp_clear(&mut self, vma: &Vma, range: PageRange) {

@@ -31,16 +31,19 @@ mod sync;
 mod uffd_register;
 mod unmapped_area;
 mod vma_name;
+mod walk;
 
 pub use brk::BrkFields;
 pub use config::{Layout, MmConfig, MmShared};
 pub use copy::CopiedVma;
 pub use fork::vma_needs_copy;
+pub use madvise::{AdviceClass, admit_page_advice, advised_flags, check_madvise, classify_advice};
 pub use mlock::LockRange;
 pub use mmap::Mapped;
 pub use modify::{NewRangeRequest, UffdChange};
 pub use split::NewPart;
 pub use stats::Counters;
+pub use uffd_register::Uffd;
 pub use unmapped_area::AreaRequest;
 
 use std::sync::Arc;
