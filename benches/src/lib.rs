@@ -1,1 +1,3 @@
 //! Criterion benchmarks over vmsim's workload definitions.
+
+pub mod store;

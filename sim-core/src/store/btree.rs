@@ -29,13 +29,19 @@ impl BTreeStore {
         self.map.range(..=addr).next_back().map(entry)
     }
 
-    /// Asserts that `range` could become the range of an entry between its `around`.
-    #[track_caller]
-    fn assert_fits(range: PageRange, around: Neighbours) {
-        assert!(!range.is_empty(), "an entry must not be empty");
-        let below = around.prev.is_none_or(|e| e.range.end() <= range.start());
-        let above = around.next.is_none_or(|e| range.end() <= e.range.start());
-        assert!(below && above, "{range} overlaps an entry");
+    /// Does `range` lie between the entries around it?
+    fn fits(range: PageRange, around: Neighbours) -> bool {
+        around.prev.is_none_or(|e| e.range.end() <= range.start())
+            && around.next.is_none_or(|e| range.end() <= e.range.start())
+    }
+
+    /// The entries before and after the one that starts at `start`.
+    fn beside(&self, start: VirtAddr) -> Neighbours {
+        let above = (Excluded(start), Unbounded);
+        Neighbours {
+            prev: self.map.range(..start).next_back().map(entry),
+            next: self.map.range(above).next().map(entry),
+        }
     }
 }
 
@@ -76,7 +82,9 @@ impl VmaStore for BTreeStore {
     }
 
     fn insert(&mut self, range: PageRange, id: VmaId) {
-        Self::assert_fits(range, self.neighbours(range.start()));
+        assert!(!range.is_empty(), "an entry must not be empty");
+        let fits = || Self::fits(range, self.neighbours(range.start()));
+        debug_assert!(fits(), "{range} overlaps an entry");
         self.map.insert(range.start(), (range.end(), id));
     }
 
@@ -89,15 +97,8 @@ impl VmaStore for BTreeStore {
     }
 
     fn resize(&mut self, start: VirtAddr, to: PageRange) {
-        let around = Neighbours {
-            prev: self.map.range(..start).next_back().map(entry),
-            next: self
-                .map
-                .range((Excluded(start), Unbounded))
-                .next()
-                .map(entry),
-        };
-        Self::assert_fits(to, around);
+        assert!(!to.is_empty(), "an entry must not be empty");
+        debug_assert!(Self::fits(to, self.beside(start)), "{to} overlaps an entry");
         if to.start() == start {
             let (end, _) = self.map.get_mut(&start).expect("no entry starts there");
             *end = to.end();

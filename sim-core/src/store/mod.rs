@@ -81,7 +81,8 @@ pub trait VmaStore: Default + Send + Sync + 'static {
     /// Adds an entry.
     ///
     /// # Panics
-    /// If the range is empty or overlaps an entry.
+    /// If the range is empty or overlaps an entry (the stores that would have to search for that
+    /// look in debug builds only).
     fn insert(&mut self, range: PageRange, id: VmaId);
 
     /// Takes out the entry that starts at `start`.
@@ -93,7 +94,8 @@ pub trait VmaStore: Default + Send + Sync + 'static {
     /// Changes the ends of the entry that starts at `start`; its place in the order stays.
     ///
     /// # Panics
-    /// If there is none, or the new range is empty or overlaps another entry.
+    /// If there is none, or the new range is empty or overlaps another entry (as for
+    /// [`insert`](Self::insert)).
     fn resize(&mut self, start: VirtAddr, to: PageRange);
 
     /// The lowest gap of at least `len` bytes within `within`: the whole gap, cut to `within`.

@@ -38,6 +38,47 @@ impl RangeMapStore {
     fn is_free(&self, range: PageRange) -> bool {
         !self.map.overlaps(&(range.start()..range.end()))
     }
+
+    /// The first entry with an address in the `back` bytes below `addr`.
+    fn within_below(&self, addr: u64, back: u64) -> Option<Entry> {
+        let from = VirtAddr::new(addr.saturating_sub(back));
+        let mut found = self.map.overlapping(from..VirtAddr::new(addr));
+        found.next().map(entry)
+    }
+
+    /// The last entry that starts below `addr`.
+    ///
+    /// `RangeMap` can only look upwards, hence a bisection over the distance to look from.
+    fn last_below(&self, addr: VirtAddr) -> Option<Entry> {
+        let addr = addr.get();
+        let (mut none, mut back) = (0, 1_u64);
+        let mut last = loop {
+            if none >= addr {
+                return None;
+            }
+            if let Some(found) = self.within_below(addr, back) {
+                break found;
+            }
+            none = back;
+            back = back.saturating_mul(2);
+        };
+        while back - none > 1 {
+            let middle = none.midpoint(back);
+            match self.within_below(addr, middle) {
+                Some(found) => (back, last) = (middle, found),
+                None => none = middle,
+            }
+        }
+        Some(last)
+    }
+
+    /// Does `to` lie between the neighbours of the entry that starts at `start`?
+    fn keeps_order(&self, start: VirtAddr, to: PageRange) -> bool {
+        let above = self.find(self.starting_at(start).range.end());
+        let below = self.last_below(start);
+        below.is_none_or(|e| e.range.end() <= to.start())
+            && above.is_none_or(|e| to.end() <= e.range.start())
+    }
 }
 
 impl VmaStore for RangeMapStore {
@@ -56,9 +97,8 @@ impl VmaStore for RangeMapStore {
     }
 
     fn neighbours(&self, addr: VirtAddr) -> Neighbours {
-        let below = (addr > VirtAddr::ZERO).then(|| self.map.overlapping(VirtAddr::ZERO..addr));
         Neighbours {
-            prev: below.and_then(|mut all| all.next_back()).map(entry),
+            prev: self.last_below(addr),
             next: self.iter_from(addr).find(|e| e.range.start() >= addr),
         }
     }
@@ -87,12 +127,8 @@ impl VmaStore for RangeMapStore {
     }
 
     fn resize(&mut self, start: VirtAddr, to: PageRange) {
-        let around = self.neighbours(start);
+        debug_assert!(self.keeps_order(start, to), "{to} overlaps an entry");
         let old = self.remove(start);
-        let above = self.find(old.range.end());
-        let fits_below = around.prev.is_none_or(|e| e.range.end() <= to.start());
-        let fits_above = above.is_none_or(|e| to.end() <= e.range.start());
-        assert!(fits_below && fits_above, "{to} overlaps an entry");
         self.insert(to, old.id);
     }
 
@@ -101,9 +137,9 @@ impl VmaStore for RangeMapStore {
     }
 
     fn highest_gap(&self, within: PageRange, len: Bytes) -> Option<PageRange> {
-        let below =
-            (!within.is_empty()).then(|| self.map.overlapping(VirtAddr::ZERO..within.end()));
-        let descending = below.into_iter().flat_map(Iterator::rev);
+        let inside =
+            (!within.is_empty()).then(|| self.map.overlapping(within.start()..within.end()));
+        let descending = inside.into_iter().flat_map(Iterator::rev);
         linear::highest(descending.map(entry), within, len)
     }
 

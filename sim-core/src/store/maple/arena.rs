@@ -62,22 +62,29 @@ impl<N: Node> Arena<N> {
     }
 
     /// Makes sure that `count` allocations need no memory.
+    ///
+    /// The vector grows by an eighth: large blocks are moved by remapping them, and doubling would
+    /// cost more memory than the entries take.
     pub(super) fn reserve(&mut self, count: usize) -> Result<(), NoMemory> {
-        let free = self.nodes.len() - self.used;
-        self.nodes
-            .try_reserve(count.saturating_sub(free))
-            .map_err(|_| NoMemory)
+        let needed = count.saturating_sub(self.nodes.len() - self.used);
+        if needed <= self.nodes.capacity() - self.nodes.len() {
+            return Ok(());
+        }
+        let more = needed.max(self.nodes.len() / 8);
+        self.nodes.try_reserve_exact(more).map_err(|_| NoMemory)
     }
 
     /// A new, empty node.
     pub(super) fn alloc(&mut self) -> NodeId {
-        self.used += 1;
         if self.free.is_none() {
             let id = NodeId(u32::try_from(self.nodes.len()).expect("less than 2^32 nodes"));
             assert!(!id.is_none(), "less than 2^32 nodes");
+            self.reserve(1).expect("memory for a node");
             self.nodes.push(N::EMPTY);
+            self.used += 1;
             return id;
         }
+        self.used += 1;
         let id = self.free;
         self.free = *self[id].free_link();
         self[id] = N::EMPTY;
