@@ -1,0 +1,113 @@
+//! The command's exit codes and messages, through the real program.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+fn vmsim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vmsim"))
+        .args(arguments)
+        .output()
+        .expect("vmsim runs")
+}
+
+fn with_input(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vmsim"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("vmsim starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("vmsim reads");
+    drop(stdin);
+    child.wait_with_output().expect("vmsim ends")
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32, stderr: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    assert!(errors.contains(stderr), "{errors:?} lacks {stderr:?}");
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "Usage"),
+        (&["frobnicate"], "unrecognized subcommand"),
+        (&["run"], "required"),
+        (
+            &["run", "--kernel", "2.4", "x.toml"],
+            "the profiles are 6.15",
+        ),
+        (
+            &["run", "--arch", "vax", "x.toml"],
+            "the architectures are x86_64",
+        ),
+        (
+            &["run", "--json", "--dump", "maps", "x.toml"],
+            "cannot be used with",
+        ),
+        (
+            &["run", "--dump", "everything", "x.toml"],
+            "possible values",
+        ),
+        (&["replay"], "required"),
+    ];
+    for (arguments, stderr) in cases {
+        check(&vmsim(arguments), 2, stderr);
+    }
+}
+
+#[test]
+fn input_that_is_not_there_is_2() {
+    check(
+        &vmsim(&["run", "no-such-file.toml"]),
+        2,
+        "no-such-file.toml",
+    );
+    check(
+        &vmsim(&["replay", "no-such-file.strace"]),
+        2,
+        "no-such-file.strace",
+    );
+}
+
+#[test]
+fn a_log_that_is_none_is_2_with_its_lines() {
+    let output = with_input(&["replay", "-"], "1 brk(NULL) = 0x5000\nhello\n");
+    check(&output, 2, "error: -:line 2: expected a call");
+}
+
+#[test]
+fn help_and_version_are_0() {
+    for arguments in [["--help"], ["--version"]] {
+        check(&vmsim(&arguments), 0, "");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_printed() {
+    for arguments in [
+        &["completions", "bash"][..],
+        &["completions", "fish"],
+        &["man"],
+    ] {
+        let output = vmsim(arguments);
+        check(&output, 0, "");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("vmsim"));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vmsim"))
+        .arg("man")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("vmsim starts");
+    drop(child.stdout.take());
+    check(&child.wait_with_output().expect("vmsim ends"), 0, "");
+}
