@@ -88,13 +88,20 @@ impl Commit {
         if pages > self.total {
             return Err(Errno::ENOMEM);
         }
-        self.committed.fetch_add(pages as i64, Ordering::Relaxed);
+        self.charge_unchecked(pages);
         Ok(())
+    }
+
+    /// Charges pages whatever the limit.
+    pub(crate) fn charge_unchecked(&self, pages: u64) {
+        self.committed
+            .fetch_add(pages.cast_signed(), Ordering::Relaxed);
     }
 
     /// Gives charged pages back (`vm_unacct_memory()`).
     pub fn uncharge(&self, pages: u64) {
-        self.committed.fetch_sub(pages as i64, Ordering::Relaxed);
+        self.committed
+            .fetch_sub(pages.cast_signed(), Ordering::Relaxed);
     }
 
     /// Pages charged now (`Committed_AS`).

@@ -1,7 +1,14 @@
 //! mmap.
 
-use crate::store::VmaStore;
-use crate::{Errno, MappedKind, Mm, MmapArgs, PageOps, PageRange, VirtAddr};
+use super::mmap_checks::{by_type, hugetlb_error, initial_flags};
+use super::modify::NewRangeRequest;
+use super::unmapped_area::AreaRequest;
+use crate::pages::dev_zero;
+use crate::store::{NoMemory, VmaId, VmaStore};
+use crate::{
+    Attributes, Backing, Bytes, Errno, FileId, FileRef, MapFlags, MappedKind, Mm, MmapArgs,
+    PAGE_SHIFT, PageOffset, PageOps, PageRange, VirtAddr, VmFlags, Vma,
+};
 
 /// A successful mapping call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,8 +20,25 @@ pub struct Mapped {
     pub populate: Option<PageRange>,
 }
 
+/// A mapping whose arguments have been checked: what `mmap_region()` gets.
+#[derive(Clone, Copy, Debug)]
+struct Region {
+    range: PageRange,
+    flags: VmFlags,
+    pgoff: PageOffset,
+    backing: Backing,
+}
+
+impl Region {
+    /// Shared memory without a file: its object is made when nothing else can fail.
+    fn wants_object(&self) -> bool {
+        self.backing.is_anon() && self.flags.contains(VmFlags::SHARED)
+    }
+}
+
 impl<S: VmaStore> Mm<S> {
-    /// `mmap(2)`. `kind` is that of `args.file`.
+    /// `mmap(2)`. `kind` is that of `args.file`. Order of checks: `arch: sys_mmap()`, `mm/mmap.c:
+    /// ksys_mmap_pgoff()`, `do_mmap()`, 6.19.
     ///
     /// # Errors
     /// Those of the system call.
@@ -24,7 +48,199 @@ impl<S: VmaStore> Mm<S> {
         args: &MmapArgs,
         kind: Option<MappedKind>,
     ) -> Result<Mapped, Errno> {
-        let _ = (pages, args, kind);
-        Err(Errno::ENOSYS)
+        if !VirtAddr::new(args.offset).is_page_aligned() {
+            return Err(Errno::EINVAL);
+        }
+        let backing = backing(args, kind)?;
+        if let Some(error) = hugetlb_error(args) {
+            return Err(error);
+        }
+        let (region, map) = self.check_mmap(args, backing)?;
+        self.mmap_region(pages, region)?;
+        let wanted = region.flags.contains(VmFlags::LOCKED)
+            || map & (MapFlags::POPULATE | MapFlags::NONBLOCK) == MapFlags::POPULATE;
+        Ok(Mapped {
+            addr: region.range.start(),
+            populate: wanted.then_some(region.range),
+        })
+    }
+
+    /// The checks of `do_mmap()`, in its order.
+    fn check_mmap(&self, args: &MmapArgs, backing: Backing) -> Result<(Region, MapFlags), Errno> {
+        if args.len == Bytes(0) {
+            return Err(Errno::EINVAL);
+        }
+        let noreplace = args.flags.contains(MapFlags::FIXED_NOREPLACE);
+        let mut args = *args;
+        args.flags.set(
+            MapFlags::FIXED,
+            noreplace || args.flags.contains(MapFlags::FIXED),
+        );
+        if !args.flags.contains(MapFlags::FIXED) {
+            args.addr = self.round_hint(args.addr);
+        }
+        let len = args.len.page_align();
+        if len == Bytes(0) {
+            return Err(Errno::ENOMEM);
+        }
+        let pgoff = args.offset >> PAGE_SHIFT;
+        pgoff.checked_add(len.pages()).ok_or(Errno::EOVERFLOW)?;
+        if self.above_map_limit() {
+            return Err(Errno::ENOMEM);
+        }
+        let initial = initial_flags(&args, self.def_flags, self.config.arch);
+        let addr = self.get_unmapped_area(&AreaRequest {
+            addr: args.addr,
+            len,
+            pgoff: PageOffset::new(pgoff),
+            flags: args.flags,
+            backing: placed_as(&args, backing),
+        })?;
+        let range = PageRange::new(addr, addr + len);
+        if noreplace && self.find_in(range).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        if args.flags.contains(MapFlags::LOCKED) && !self.can_do_mlock() {
+            return Err(Errno::EPERM);
+        }
+        if !self.mlock_future_ok(initial, range.pages()) {
+            return Err(Errno::EAGAIN);
+        }
+        let anon_pgoff = PageOffset::new(addr.page_number());
+        let typed = by_type(&args, backing, initial, anon_pgoff)?;
+        let region = Region {
+            range,
+            flags: typed.flags,
+            pgoff: typed.pgoff,
+            backing,
+        };
+        Ok((region, typed.map))
+    }
+
+    /// A hint, rounded as Linux does (`mm/mmap.c: round_hint_to_min()`).
+    fn round_hint(&self, hint: VirtAddr) -> VirtAddr {
+        let hint = hint.page_down();
+        let min = VirtAddr::new(self.config.limits.mmap_min_addr.page_align().get());
+        if hint != VirtAddr::ZERO && hint < min {
+            min
+        } else {
+            hint
+        }
+    }
+
+    /// Maps a region (`mm/vma.c: mmap_region()`, 6.19): makes room, checks limits, charges, then
+    /// merges or makes a VMA.
+    fn mmap_region(&mut self, pages: &mut dyn PageOps, mut region: Region) -> Result<(), Errno> {
+        let old = self.gather(pages, region.range)?;
+        let count = region.range.pages();
+        if !self.may_expand_vm(region.flags, count - old.pages) {
+            return Err(Errno::ENOMEM);
+        }
+        let accountable = region.flags.contains(VmFlags::WRITE)
+            && !region
+                .flags
+                .intersects(VmFlags::NORESERVE | VmFlags::SHARED);
+        if accountable {
+            // What the old VMAs had charged is given back when they go; ask for the difference.
+            self.charge(count - old.accounted)?;
+            self.charge_unchecked(old.accounted);
+            region.flags |= VmFlags::ACCOUNT;
+        }
+        self.clear_pages(pages, &old);
+        // From here on a failure leaves a hole.
+        self.remove_gathered(pages, old);
+        let id = self.merge_or_make(pages, &region).inspect_err(|_| {
+            if accountable {
+                self.commit.uncharge(count);
+            }
+        })?;
+        self.complete_mmap(id, count);
+        Ok(())
+    }
+
+    fn merge_or_make(&mut self, pages: &mut dyn PageOps, region: &Region) -> Result<VmaId, Errno> {
+        if !region.wants_object() {
+            let request = NewRangeRequest {
+                range: region.range,
+                pgoff: region.pgoff,
+                attributes: Attributes::new(region.flags, region.backing),
+                copied_from: None,
+                just_expand: false,
+            };
+            // A merge that memory is too short for is a merge that does not happen.
+            if let Ok(Some(id)) = self.merge_new_range(pages, &request) {
+                return Ok(id);
+            }
+        }
+        self.make_vma(pages, region)
+    }
+
+    /// A VMA of its own (`mm/vma.c: __mmap_new_vma()`, 6.19).
+    fn make_vma(&mut self, pages: &mut dyn PageOps, region: &Region) -> Result<VmaId, Errno> {
+        self.reserve_vma().map_err(|NoMemory| Errno::ENOMEM)?;
+        let backing = if region.wants_object() {
+            let object = pages.new_shared_anon(region.range.pages(), region.flags)?;
+            Backing::File(dev_zero(object))
+        } else {
+            region.backing
+        };
+        let vma = Vma::new(region.range, region.pgoff, region.flags, backing);
+        if backing.file().is_some() {
+            pages.mmap_file(&vma)?;
+        }
+        let id = self.link_vma(pages, vma);
+        if !backing.is_anon() {
+            pages.khugepaged_enter(self.vma(id), region.flags);
+        }
+        Ok(id)
+    }
+
+    /// Counts the pages and sets what every new mapping gets (`mm/vma.c: __mmap_complete()`).
+    fn complete_mmap(&mut self, id: VmaId, count: u64) {
+        let soft_dirty = self.config.soft_dirty;
+        let vma = self.vma_mut(id);
+        let flags = vma.flags();
+        if soft_dirty {
+            vma.insert_flags(VmFlags::SOFTDIRTY);
+        }
+        let locked = flags.contains(VmFlags::LOCKED);
+        let lockable = supports_mlock(flags);
+        if locked && !lockable {
+            vma.remove_flags(VmFlags::LOCKED_MASK);
+        }
+        self.counters.add(flags, count);
+        if locked && lockable {
+            self.counters.locked_vm += count;
+        }
+    }
+}
+
+/// Can a VMA with these flags be locked? (`mm/internal.h: vma_supports_mlock()`)
+pub(crate) const fn supports_mlock(flags: VmFlags) -> bool {
+    !flags.intersects(
+        VmFlags::SPECIAL
+            .union(VmFlags::HUGETLB)
+            .union(VmFlags::DROPPABLE),
+    )
+}
+
+/// What the arguments ask to map; without `MAP_ANONYMOUS` there must be a file.
+fn backing(args: &MmapArgs, kind: Option<MappedKind>) -> Result<Backing, Errno> {
+    if args.flags.contains(MapFlags::ANONYMOUS) {
+        return Ok(Backing::Anon);
+    }
+    match (args.file, kind) {
+        (Some(id), Some(kind)) => Ok(Backing::File(FileRef { id, kind })),
+        (Some(_) | None, Some(_) | None) => Err(Errno::EBADF),
+    }
+}
+
+/// What address selection sees: shared anonymous memory is an object that does not exist yet.
+fn placed_as(args: &MmapArgs, backing: Backing) -> Backing {
+    let shared = args.flags & MapFlags::TYPE == MapFlags::SHARED;
+    if shared && backing.is_anon() {
+        Backing::File(dev_zero(FileId(u32::MAX)))
+    } else {
+        backing
     }
 }

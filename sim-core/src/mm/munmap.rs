@@ -1,24 +1,161 @@
-//! munmap.
+//! munmap, and making room for `MAP_FIXED`.
+//!
+//! First the VMAs in the range are gathered, splitting those that stick out; that may fail, and
+//! splits made before stay. Then their pages go, then they.
 
-use crate::store::VmaStore;
-use crate::{Errno, Mm, PageOps, PageRange, SyscallRange};
+use smallvec::SmallVec;
+
+use super::split::NewPart;
+use crate::store::{VmaId, VmaStore};
+use crate::{Errno, FreeTables, Mm, PageOps, PageRange, SyscallRange, VirtAddr, VmFlags};
+
+/// VMAs that are about to go: they fill `range`'s mapped part exactly.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    range: PageRange,
+    vmas: SmallVec<[VmaId; 8]>,
+    /// Their pages.
+    pub(crate) pages: u64,
+    /// Their pages that are charged to the commit limit.
+    pub(crate) accounted: u64,
+    floor: VirtAddr,
+    ceiling: Option<VirtAddr>,
+}
 
 impl<S: VmaStore> Mm<S> {
-    /// `munmap(2)`.
+    /// `munmap(2)` (`mm/vma.c: do_vmi_munmap()`, 6.19).
     ///
     /// # Errors
     /// Those of the system call.
     pub fn munmap(&mut self, pages: &mut dyn PageOps, range: SyscallRange) -> Result<(), Errno> {
-        let _ = (pages, range);
-        Err(Errno::ENOSYS)
+        let range = self.user_range(range).ok_or(Errno::EINVAL)?;
+        if range.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        self.do_munmap(pages, range)
     }
 
-    /// Unmaps a range, whatever is in it (`mm/vma.c: do_vmi_align_munmap()`).
+    /// The pages of a range that begins page-aligned and lies in user space.
+    pub(crate) fn user_range(&self, range: SyscallRange) -> Option<PageRange> {
+        let room = self
+            .config
+            .layout
+            .task_size
+            .get()
+            .checked_sub(range.addr.get())?;
+        if !range.addr.is_page_aligned() || range.len.get() > room {
+            return None;
+        }
+        PageRange::try_new(range.addr, range.addr.checked_add(range.len.page_align())?)
+    }
+
+    /// Unmaps a range, whatever is in it (`mm/vma.c: do_vmi_align_munmap()`, 6.19).
     ///
     /// # Errors
     /// `EPERM` for a sealed VMA, `ENOMEM`; splits made before stay.
     pub fn do_munmap(&mut self, pages: &mut dyn PageOps, range: PageRange) -> Result<(), Errno> {
-        let _ = (pages, range);
-        Err(Errno::ENOSYS)
+        let gathered = self.gather(pages, range)?;
+        self.clear_pages(pages, &gathered);
+        self.remove_gathered(pages, gathered);
+        Ok(())
+    }
+
+    /// Finds the VMAs in a range and splits those that stick out
+    /// (`mm/vma.c: vms_gather_munmap_vmas()`, 6.19).
+    pub(crate) fn gather(
+        &mut self,
+        pages: &mut dyn PageOps,
+        range: PageRange,
+    ) -> Result<Gathered, Errno> {
+        let mut gathered = Gathered {
+            range,
+            vmas: SmallVec::new(),
+            pages: 0,
+            accounted: 0,
+            floor: VirtAddr::ZERO,
+            ceiling: None,
+        };
+        let Some(first) = self.find_in(range) else {
+            return Ok(gathered);
+        };
+        self.split_first(pages, first, range)?;
+        let mut next = Some(first);
+        while let Some(id) = next.filter(|&id| self.vma(id).start() < range.end()) {
+            if self.vma(id).flags().contains(VmFlags::SEALED) {
+                return Err(Errno::EPERM);
+            }
+            if self.vma(id).end() > range.end() {
+                self.split_unlimited(pages, id, range.end(), NewPart::Above)?;
+            }
+            let vma = self.vma(id);
+            gathered.vmas.push(id);
+            gathered.pages += vma.pages();
+            if vma.flags().contains(VmFlags::ACCOUNT) {
+                gathered.accounted += vma.pages();
+            }
+            let end = vma.end();
+            next = self.find_vma(end);
+        }
+        gathered.ceiling = next.map(|id| self.vma(id).start());
+        gathered.floor = match self.prev_of(first) {
+            Some(prev) => self.vma(prev).end(),
+            None => VirtAddr::ZERO,
+        };
+        Ok(gathered)
+    }
+
+    /// Cuts off the part of the first VMA that lies below the range.
+    fn split_first(
+        &mut self,
+        pages: &mut dyn PageOps,
+        first: VmaId,
+        range: PageRange,
+    ) -> Result<(), Errno> {
+        let vma = self.vma(first);
+        if vma.start() >= range.start() {
+            return Ok(());
+        }
+        // A hole makes one VMA more; cutting off an end does not.
+        if range.end() < vma.end() && self.at_map_limit() {
+            return Err(Errno::ENOMEM);
+        }
+        if vma.flags().contains(VmFlags::SEALED) {
+            return Err(Errno::EPERM);
+        }
+        self.split_unlimited(pages, first, range.start(), NewPart::Below)?;
+        Ok(())
+    }
+
+    /// Unmaps the pages of gathered VMAs (`mm/vma.c: vms_clear_ptes()`).
+    pub(crate) fn clear_pages(&self, pages: &mut dyn PageOps, gathered: &Gathered) {
+        if gathered.vmas.is_empty() {
+            return;
+        }
+        for &id in &gathered.vmas {
+            let vma = self.vma(id);
+            pages.unmap(vma, vma.range());
+        }
+        pages.free_tables(FreeTables {
+            range: gathered.range,
+            floor: gathered.floor,
+            ceiling: gathered.ceiling,
+        });
+    }
+
+    /// Takes gathered VMAs away and counts them off
+    /// (`mm/vma.c: vms_complete_munmap_vmas()`).
+    pub(crate) fn remove_gathered(&mut self, pages: &mut dyn PageOps, gathered: Gathered) {
+        for id in gathered.vmas {
+            let vma = self.vma(id);
+            let (flags, count) = (vma.flags(), vma.pages());
+            self.counters.sub(flags, count);
+            if flags.contains(VmFlags::LOCKED) {
+                self.counters.locked_vm -= count;
+            }
+            self.remove_vma(pages, id);
+        }
+        if gathered.accounted > 0 {
+            self.uncharge(gathered.accounted);
+        }
     }
 }

@@ -67,24 +67,12 @@ impl<S: VmaStore> Mm<S> {
     /// May so many pages with these flags be added? (`mm/vma.c: may_expand_vm()`, RLIMIT_AS and
     /// RLIMIT_DATA)
     pub fn may_expand_vm(&self, flags: VmFlags, pages: u64) -> bool {
-        self.may_expand_net(flags, pages, 0, 0)
-    }
-
-    /// The same, with pages that are about to go not counted.
-    pub(crate) fn may_expand_net(
-        &self,
-        flags: VmFlags,
-        pages: u64,
-        total_going: u64,
-        data_going: u64,
-    ) -> bool {
         let limits = &self.config.limits;
-        let total = self.counters.total_vm - total_going;
-        if total.saturating_add(pages) > limit_pages(limits.address_space) {
+        if self.counters.total_vm.saturating_add(pages) > limit_pages(limits.address_space) {
             return false;
         }
-        let data = self.counters.data_vm - data_going;
-        !is_data_mapping(flags) || data.saturating_add(pages) <= limit_pages(limits.data)
+        !is_data_mapping(flags)
+            || self.counters.data_vm.saturating_add(pages) <= limit_pages(limits.data)
     }
 
     /// Would locking so many more pages stay within RLIMIT_MEMLOCK? (`mm/mmap.c:
@@ -109,6 +97,11 @@ impl<S: VmaStore> Mm<S> {
     /// `ENOMEM`.
     pub fn charge(&self, pages: u64) -> Result<(), Errno> {
         self.commit.charge(pages)
+    }
+
+    /// Charges pages that will be given back in the same operation.
+    pub(crate) fn charge_unchecked(&self, pages: u64) {
+        self.commit.charge_unchecked(pages);
     }
 
     /// Gives charged pages back.
