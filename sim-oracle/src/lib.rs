@@ -1,6 +1,12 @@
 //! What vmsim is compared with: the live kernel, a reference model, generators, the differential runner.
 
 pub mod compare;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[expect(
+    unsafe_code,
+    reason = "system calls and memory shared with real processes"
+)]
+pub mod live;
 pub mod lockstep;
 
 pub use compare::{Comparison, Difference, Level};

@@ -1,0 +1,176 @@
+//! Limits of processes.
+
+use std::{io, ptr};
+
+use sim_core::{Bytes, Limits, PAGE_SIZE};
+
+use super::error::LiveError;
+use super::settings::LOW_MAP_COUNT;
+use super::worker::Worker;
+use super::worker::command::Op;
+use super::worker::layout::{PADDING, REGION, REGION_SIZE, TEXT};
+use super::worker::region::Region;
+
+/// VMAs that every worker has of its own, padding apart.
+const OWN_VMAS: u64 = 2;
+
+/// Operations in one command.
+const OPS_AT_A_TIME: usize = 64;
+
+/// What a live kernel cannot be given.
+pub(super) fn check(limits: &Limits) -> Result<(), LiveError> {
+    if limits.stack_guard_gap != 256 {
+        return Err(LiveError::NotPossible(
+            "stack_guard_gap cannot be changed while the kernel runs".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// How many padding VMAs bring the number of VMAs near a low limit.
+///
+/// `vm.max_map_count` holds for the whole machine. Rather than set it to a few, which would stop
+/// others, it is set to [`LOW_MAP_COUNT`] and workers have so many VMAs more.
+fn padding(limits: &Limits) -> u64 {
+    let wanted = u64::from(limits.max_map_count);
+    if wanted >= LOW_MAP_COUNT {
+        0
+    } else {
+        LOW_MAP_COUNT - wanted - OWN_VMAS
+    }
+}
+
+/// Pages that a worker has of its own.
+fn own_pages(limits: &Limits) -> u64 {
+    1 + REGION_SIZE / PAGE_SIZE + padding(limits)
+}
+
+/// Makes the padding VMAs of a worker: single pages of alternating protection.
+pub(super) fn pad(worker: &Worker, region: &Region, limits: &Limits) -> io::Result<()> {
+    let count = padding(limits);
+    if count == 0 {
+        return Ok(());
+    }
+    assert!(PADDING + count * PAGE_SIZE <= TEXT);
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
+    let map = Op::syscall(
+        libc::SYS_mmap,
+        [
+            PADDING,
+            count * PAGE_SIZE,
+            0,
+            u64::from(flags.cast_unsigned()),
+            u64::MAX,
+            0,
+        ],
+    );
+    worker.prepare(region, &[map])?;
+    let protects: Vec<_> = (1..count)
+        .step_by(2)
+        .map(|i| Op::syscall(libc::SYS_mprotect, [PADDING + i * PAGE_SIZE, PAGE_SIZE, 1]))
+        .collect();
+    for ops in protects.chunks(OPS_AT_A_TIME) {
+        worker.prepare(region, ops)?;
+    }
+    Ok(())
+}
+
+/// Sets the resource limits of a worker; its forks inherit them.
+pub(super) fn apply(worker: &Worker, _region: &Region, limits: &Limits) -> io::Result<()> {
+    let own = own_pages(limits) * PAGE_SIZE;
+    let address_space = limits
+        .address_space
+        .map(|Bytes(bytes)| Bytes(bytes.saturating_add(own)));
+    set(worker, libc::RLIMIT_AS, address_space)?;
+    set(worker, libc::RLIMIT_DATA, limits.data)?;
+    set(worker, libc::RLIMIT_STACK, limits.stack)?;
+    set_memlock(worker, limits, false)
+}
+
+/// Sets the limit of locked memory, with room for the worker's own memory or without.
+pub(super) fn set_memlock(worker: &Worker, limits: &Limits, with_own: bool) -> io::Result<()> {
+    let own = if with_own {
+        own_pages(limits) * PAGE_SIZE
+    } else {
+        0
+    };
+    let limit = limits.memlock.map(|Bytes(bytes)| match bytes {
+        0 => Bytes(0),
+        bytes => Bytes(bytes.saturating_add(own)),
+    });
+    set(worker, libc::RLIMIT_MEMLOCK, limit)
+}
+
+/// Unlocks the worker's own memory after `mlockall`.
+pub(super) fn unlock_own(worker: &Worker, region: &Region) -> io::Result<()> {
+    let ops = [
+        Op::syscall(libc::SYS_munlock, [TEXT, PAGE_SIZE]),
+        Op::syscall(libc::SYS_munlock, [REGION, REGION_SIZE]),
+    ];
+    worker.prepare(region, &ops).map(drop)
+}
+
+fn set(
+    worker: &Worker,
+    resource: libc::__rlimit_resource_t,
+    limit: Option<Bytes>,
+) -> io::Result<()> {
+    let mut old = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the old limit goes to a local variable; none is set.
+    unsafe { libc::prlimit(worker.pid(), resource, ptr::null(), &raw mut old) };
+    // A hard limit cannot be raised everywhere, not even by root.
+    let value = limit.map_or(libc::RLIM_INFINITY, |limit| limit.get());
+    let new = libc::rlimit {
+        rlim_cur: value.min(old.rlim_max),
+        rlim_max: old.rlim_max,
+    };
+    // SAFETY: the limit is a local variable; the old one is not asked for.
+    let result = unsafe { libc::prlimit(worker.pid(), resource, &raw const new, ptr::null_mut()) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Whether processes keep the capabilities that memory management asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Privileges {
+    /// They keep them.
+    All,
+    /// They keep none but the one without which there is no userfaultfd.
+    None,
+}
+
+impl Privileges {
+    pub(super) const fn of(limits: &Limits) -> Self {
+        if limits.privileged {
+            Self::All
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Gives up capabilities.
+pub(super) fn drop_capabilities(
+    worker: &Worker,
+    region: &Region,
+    privileges: Privileges,
+) -> io::Result<()> {
+    /// `CAP_SYS_PTRACE`: userfaultfd asks for it.
+    const KEPT: u64 = 1 << 19;
+    const VERSION_3: u64 = 0x2008_0522;
+    if privileges == Privileges::All {
+        return Ok(());
+    }
+    // The header (version, process 0), then effective, permitted, inheritable; twice.
+    let pair = |low: u64, high: u64| low | high << 32;
+    let numbers = [VERSION_3, pair(KEPT, KEPT), 0, 0];
+    worker.put_numbers(region, 0, &numbers);
+    let base = worker.data_address();
+    let op = Op::syscall(libc::SYS_capset, [base, base + size_of::<u64>() as u64]);
+    worker.prepare(region, &[op]).map(drop)
+}

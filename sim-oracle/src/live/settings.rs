@@ -1,0 +1,168 @@
+//! Settings of the whole machine that a run asks for, restored afterwards.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use sim_core::{BackendError, Setup};
+
+use super::error::LiveError;
+
+/// What `vm.max_map_count` is set to for runs with a lower limit: few processes have as many VMAs.
+pub(super) const LOW_MAP_COUNT: u64 = 10_000;
+
+const THP: &str = "/sys/kernel/mm/transparent_hugepage";
+const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged";
+const MMAP_MIN_ADDR: &str = "/proc/sys/vm/mmap_min_addr";
+const MAX_MAP_COUNT: &str = "/proc/sys/vm/max_map_count";
+
+/// Path and value of each setting that departs from the machine's.
+type Settings = BTreeMap<String, String>;
+
+struct InForce {
+    users: usize,
+    settings: Settings,
+    before: Settings,
+}
+
+static IN_FORCE: Mutex<InForce> = Mutex::new(InForce {
+    users: 0,
+    settings: Settings::new(),
+    before: Settings::new(),
+});
+static RELEASED: Condvar = Condvar::new();
+
+/// Keeps settings in force; the last guard restores what was before.
+pub(super) struct SettingsGuard(());
+
+impl SettingsGuard {
+    /// Sets what the setup asks for. Waits while others in this process need other settings.
+    pub(super) fn acquire(setup: &Setup) -> Result<Self, LiveError> {
+        let wanted = wanted(setup);
+        let mut state = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.users > 0 && state.settings != wanted {
+            state = RELEASED.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.users == 0 {
+            state.before = apply(&wanted)?;
+            state.settings = wanted;
+        }
+        state.users += 1;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for SettingsGuard {
+    fn drop(&mut self) {
+        let mut state = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
+        state.users -= 1;
+        if state.users == 0 {
+            for (path, value) in std::mem::take(&mut state.before) {
+                let _ = fs::write(path, value);
+            }
+            state.settings.clear();
+            RELEASED.notify_all();
+        }
+    }
+}
+
+fn wanted(setup: &Setup) -> Settings {
+    let thp = &setup.thp;
+    let mode = sim_core::ThpEnabled::NAMES
+        .iter()
+        .find(|(_, mode)| *mode == thp.enabled)
+        .map_or("madvise", |(name, _)| name);
+    let mut settings = Settings::from([
+        (format!("{THP}/enabled"), mode.to_owned()),
+        (
+            format!("{THP}/use_zero_page"),
+            u8::from(thp.use_zero_page).to_string(),
+        ),
+        (
+            format!("{KHUGEPAGED}/max_ptes_none"),
+            thp.max_ptes_none.to_string(),
+        ),
+        (
+            format!("{KHUGEPAGED}/max_ptes_swap"),
+            thp.max_ptes_swap.to_string(),
+        ),
+        (
+            format!("{KHUGEPAGED}/max_ptes_shared"),
+            thp.max_ptes_shared.to_string(),
+        ),
+        (
+            MMAP_MIN_ADDR.to_owned(),
+            setup.limits.mmap_min_addr.get().to_string(),
+        ),
+    ]);
+    let limit = u64::from(setup.limits.max_map_count);
+    let default = u64::from(sim_core::Limits::default().max_map_count);
+    if limit != default {
+        settings.insert(
+            MAX_MAP_COUNT.to_owned(),
+            limit.max(LOW_MAP_COUNT).to_string(),
+        );
+    }
+    settings
+}
+
+/// Writes what differs; what was there before.
+fn apply(wanted: &Settings) -> Result<Settings, LiveError> {
+    let mut before = Settings::new();
+    for (path, value) in wanted {
+        let Some(old) = read(path) else { continue };
+        if old == *value {
+            continue;
+        }
+        before.insert(path.clone(), old);
+        if let Err(error) = fs::write(path, value) {
+            for (path, value) in before {
+                let _ = fs::write(path, value);
+            }
+            return Err(LiveError::NotPossible(format!("{path}: {error}")));
+        }
+    }
+    Ok(before)
+}
+
+/// A setting's value; of a list of choices, the one in brackets.
+fn read(path: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let text = text.trim();
+    let chosen = text
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
+    Some(chosen.map_or(text, |(choice, _)| choice).to_owned())
+}
+
+/// A setting's value as a number.
+fn read_number(path: &str) -> Option<u64> {
+    read(path)?.parse().ok()
+}
+
+/// Makes khugepaged scan everything so many times.
+pub(super) fn khugepaged_passes(passes: u32) -> Result<(), BackendError> {
+    let scans = || read_number(&format!("{KHUGEPAGED}/full_scans"));
+    let hurry = Settings::from([
+        (format!("{KHUGEPAGED}/scan_sleep_millisecs"), "1".to_owned()),
+        (format!("{KHUGEPAGED}/pages_to_scan"), "1000000".to_owned()),
+    ]);
+    let before = apply(&hurry)?;
+    // One more: the pass under way began before the call.
+    let target = scans().map(|n| n + u64::from(passes) + 1);
+    let begin = Instant::now();
+    while scans() < target && begin.elapsed() < Duration::from_secs(10) {
+        thread::sleep(Duration::from_millis(2));
+    }
+    let late = scans() < target;
+    for (path, value) in before {
+        let _ = fs::write(path, value);
+    }
+    if late {
+        return Err(BackendError::NotSupported(
+            "khugepaged did not finish its passes (it has nothing registered to scan)".to_owned(),
+        ));
+    }
+    Ok(())
+}
