@@ -234,7 +234,7 @@ impl<S: VmaStore> Mm<S> {
         self.unmap_checked(pages, tail, remap.delta())
     }
 
-    /// `do_vmi_munmap()`.
+    /// `do_vmi_munmap()`: an empty range is an error.
     fn unmap_checked(
         &mut self,
         pages: &mut dyn PageOps,

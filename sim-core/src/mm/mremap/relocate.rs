@@ -184,8 +184,9 @@ impl<S: VmaStore> Mm<S> {
         if accountable {
             vma.remove_flags(VmFlags::ACCOUNT);
         }
-        if self.do_munmap(pages, range).is_err() {
-            // The source could not be split: only the accounts are put right.
+        if self.unmap_checked(pages, range.start(), range.len()).is_err() {
+            // Nothing was moved (length 0), or the source could not be split: only the accounts
+            // are put right.
             let _ = self.charge(range.len().pages());
             return;
         }
