@@ -23,6 +23,8 @@ mod profile;
 mod setup;
 mod snapshot;
 pub mod store;
+#[cfg(test)]
+mod testing;
 mod vma;
 
 pub use addr::{

@@ -12,6 +12,8 @@ mod plan_existing;
 mod plan_new;
 mod refusal;
 mod request;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use apply::Considered;
 pub use plan_existing::plan_existing_range;

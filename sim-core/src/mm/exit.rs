@@ -29,5 +29,6 @@ impl<S: VmaStore> Mm<S> {
             self.remove_vma(pages, id);
         }
         self.counters.locked_vm = 0;
+        self.counters.stray_locked = 0;
     }
 }

@@ -46,6 +46,7 @@ impl<S: VmaStore> Mm<S> {
         alloc(AllocKind::TreeNodes)?;
         let mut counters = self.counters;
         counters.locked_vm = 0;
+        counters.stray_locked = 0;
         Ok(Self {
             store: S::default(),
             vmas: slab::Slab::with_capacity(self.vmas.len()),

@@ -16,6 +16,9 @@ pub struct Counters {
     pub exec_vm: u64,
     /// Pages of stacks.
     pub stack_vm: u64,
+    /// The part of `locked_vm` that no VMA accounts for: mremap with `DONTUNMAP` unlocks the
+    /// source without counting it off (observed on 6.18).
+    pub stray_locked: u64,
 }
 
 /// Is it private, writable and no stack? (`mm/internal.h: is_data_mapping()`)

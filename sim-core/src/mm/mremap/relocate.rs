@@ -161,6 +161,9 @@ impl<S: VmaStore> Mm<S> {
     /// `DONTUNMAP`: the source stays mapped without pages (`dontunmap_complete()`).
     fn leave_source_empty(&mut self, old: PageRange, copied: &Copied) {
         let source = copied.leaving;
+        if self.vma(source).flags().contains(VmFlags::LOCKED) {
+            self.counters.stray_locked += self.vma(source).pages();
+        }
         let vma = self.vma_mut(source);
         vma.remove_flags(VmFlags::LOCKED_MASK);
         if copied.copy != source && vma.range() == old {
