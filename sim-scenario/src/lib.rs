@@ -10,12 +10,14 @@ mod check;
 pub mod diagnostics;
 mod document;
 mod executor;
+mod language;
 mod parse;
 pub mod replay;
 mod report;
 mod runner;
 pub mod scenario;
 pub mod source;
+mod validate;
 
 pub use diagnostics::{Colors, Diagnostic, Diagnostics};
 pub use document::RunDocument;
