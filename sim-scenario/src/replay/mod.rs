@@ -14,6 +14,8 @@ mod report;
 mod run;
 pub mod strace;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use report::{Adoption, Difference, Explanation, FinalImage, OpCount, Report};
 pub use run::replay;

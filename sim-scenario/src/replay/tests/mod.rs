@@ -1,0 +1,169 @@
+//! Replays of short logs on a back end that knows only pages.
+
+mod flat;
+
+use flat::Flat;
+
+use super::strace::Trace;
+use super::{Report, replay};
+
+fn run(log: &str) -> Report {
+    let trace = Trace::parse(log.as_bytes()).expect("a log");
+    replay(&trace, &mut Flat::new()).expect("the back end works")
+}
+
+/// The last image of a task as `start-end perms`.
+fn image(report: &Report, task: u32) -> Vec<String> {
+    let images = report.images.iter().rev();
+    let image = images.filter(|image| image.task.0 == task).last();
+    let vmas = &image.expect("an image").snapshot.vmas;
+    vmas.iter()
+        .map(|vma| {
+            let perms: String = vma.flags.perms().map(char::from).iter().collect();
+            format!("{:x}-{:x} {perms}", vma.range.start(), vma.range.end())
+        })
+        .collect()
+}
+
+#[track_caller]
+fn agrees(report: &Report, calls: u64) {
+    assert_eq!(report.differences, [], "differences");
+    assert_eq!((report.calls(), report.agreements()), (calls, calls));
+    assert_eq!(report.orphans, 0);
+}
+
+const ANON: &str = "MAP_PRIVATE|MAP_ANONYMOUS, -1, 0";
+
+#[test]
+fn the_kernels_choices_are_compared_once_the_top_is_known() {
+    let report = run(&format!(
+        "1 execve(\"a\", [], 0) = 0\n\
+         1 mmap(NULL, 8192, PROT_READ, {ANON}) = 0x7f0000010000\n\
+         1 mmap(NULL, 4096, PROT_WRITE, {ANON}) = 0x7f000000f000\n\
+         1 mmap(NULL, 4096, PROT_WRITE, {ANON}) = 0x7f0000001000\n\
+         1 munmap(0x7f0000010000, 8192) = 0\n\
+         1 exit_group(0) = ?\n"
+    ));
+    agrees(&report, 5);
+    assert_eq!(report.moved, 1, "one address was chosen differently");
+    assert_eq!(report.adopted.len(), 1);
+    assert_eq!(
+        image(&report, 1),
+        [
+            "7f0000001000-7f0000002000 -w-p",
+            "7f000000f000-7f0000010000 -w-p",
+            "7f0000012000-7ffff0000000 ---p",
+        ]
+    );
+}
+
+#[test]
+fn what_the_log_did_not_map_is_adopted() {
+    let report = run("1 execve(\"a\", [], 0) = 0\n\
+         1 mprotect(0x400000, 8192, PROT_READ) = 0\n\
+         1 mprotect(0x401000, 4096, PROT_NONE) = 0\n\
+         1 mremap(0x500000, 4096, 8192, MREMAP_MAYMOVE) = 0x500000\n");
+    agrees(&report, 4);
+    let lines: Vec<_> = report.adopted.iter().map(|adopted| adopted.line).collect();
+    assert_eq!(lines, [2, 4]);
+    assert_eq!(
+        image(&report, 1),
+        [
+            "400000-401000 r--p",
+            "401000-402000 ---p",
+            "500000-502000 rw-p",
+        ]
+    );
+}
+
+#[test]
+fn the_break_starts_where_the_log_says() {
+    let report = run("1 execve(\"a\", [], 0) = 0\n\
+         1 brk(NULL) = 0x55550000\n\
+         1 brk(0x55552000) = 0x55552000\n\
+         1 brk(0x55551000) = 0x55551000\n\
+         1 fork() = 2\n\
+         2 brk(NULL) = 0x55551000\n\
+         2 brk(0x55553000) = 0x55553000\n\
+         2 exit_group(0) = ?\n\
+         2 +++ exited with 0 +++\n");
+    agrees(&report, 7);
+    assert_eq!(image(&report, 1), ["55550000-55551000 rw-p"]);
+    assert_eq!(image(&report, 2), ["55550000-55553000 rw-p"]);
+}
+
+#[test]
+fn threads_share_vfork_shares_until_execve_and_fork_copies() {
+    let map = |task: u32, addr: &str| {
+        let flags = "MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0";
+        format!("{task} mmap({addr}, 4096, PROT_READ, {flags}) = {addr}\n")
+    };
+    let log = [
+        "1 execve(\"a\", [], 0) = 0\n".to_owned(),
+        "1 clone3({flags=CLONE_VM|CLONE_THREAD} => {}, 88) = 2\n".to_owned(),
+        map(2, "0x10000"),
+        "1 vfork( <unfinished ...>\n".to_owned(),
+        map(3, "0x20000"),
+        "3 execve(\"b\", [], 0) = 0\n".to_owned(),
+        "1 <... vfork resumed>) = 3\n".to_owned(),
+        map(3, "0x30000"),
+        "1 clone(child_stack=NULL, flags=SIGCHLD) = 4\n".to_owned(),
+        map(4, "0x40000"),
+        "2 exit(0) = ?\n2 +++ exited with 0 +++\n".to_owned(),
+        map(1, "0x50000"),
+    ]
+    .concat();
+    let report = run(&log);
+    agrees(&report, 9);
+    let page = |start: &str, end: &str| format!("{start}-{end} r--p");
+    assert_eq!(
+        image(&report, 1),
+        [
+            page("10000", "11000"),
+            page("20000", "21000"),
+            page("50000", "51000"),
+        ]
+    );
+    assert_eq!(image(&report, 3), [page("30000", "31000")]);
+    assert_eq!(
+        image(&report, 4),
+        [
+            page("10000", "11000"),
+            page("20000", "21000"),
+            page("40000", "41000"),
+        ]
+    );
+}
+
+#[test]
+fn what_differs_is_reported_with_its_line() {
+    let report = run("1 execve(\"a\", [], 0) = 0\n\
+         1 mmap(NULL, 0, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = -1 EPERM (Operation not permitted)\n\
+         1 mmap(NULL, 4096, PROT_READ, MAP_SHARED, 3, 0) = -1 EACCES (Permission denied)\n\
+         1 munmap(0x1000, 4096) = -1 EINVAL (Invalid argument)\n");
+    let lines: Vec<_> = report
+        .differences
+        .iter()
+        .map(|difference| (difference.line, difference.explanation.is_some()))
+        .collect();
+    assert_eq!(lines, [(2, true), (3, true), (4, false)]);
+    assert_eq!(report.unexplained(), 1);
+    assert_eq!(
+        image(&report, 1),
+        [""; 0],
+        "what the kernel refused is undone"
+    );
+}
+
+#[test]
+fn recorded_traces_replay() {
+    for name in ["python", "gcc", "git"] {
+        let path = format!("{}/../traces/{name}.strace", env!("CARGO_MANIFEST_DIR"));
+        let log = std::fs::read(path).expect("the trace is there");
+        let trace = Trace::parse(&log).expect("a log");
+        let report = replay(&trace, &mut Flat::new()).expect("the back end works");
+        assert_eq!(report.unexplained(), 0, "{name}: {:#?}", report.differences);
+        assert_eq!(report.orphans, 0, "{name}");
+        assert!(report.calls() > 80, "{name}");
+    }
+}
