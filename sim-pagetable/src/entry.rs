@@ -60,7 +60,7 @@ bitflags! {
 pub struct SwapSlot {
     /// The swap device.
     pub device: u8,
-    /// The page on it.
+    /// The page on it, from 1: page 0 is the device's header (on arm64 its entry would be empty).
     pub offset: u64,
 }
 
@@ -199,8 +199,9 @@ impl<A: Arch> Entry<A> {
     /// An entry for a page in swap.
     ///
     /// # Panics
-    /// If the device or offset does not fit the format.
+    /// If the device or offset does not fit the format, or the offset is 0.
     pub fn swap(slot: SwapSlot) -> Self {
+        assert!(slot.offset != 0, "page 0 of a swap device is its header");
         assert!(slot.device < Self::SWAP_DEVICES, "no such swap device");
         assert!(
             slot.offset >> A::SWP_OFFSET_BITS == 0,

@@ -172,6 +172,9 @@ impl Frames {
     /// without exclusivity. Returns the frame's flags before.
     #[inline]
     pub fn dup_page(&self, pfn: Pfn) -> FrameFlags {
+        if pfn.is_zero_page() {
+            return FrameFlags::empty();
+        }
         self.dup_page_of(self.meta(pfn), pfn)
     }
 
@@ -193,9 +196,6 @@ impl Frames {
 
     #[inline(never)]
     fn dup_part(&self, meta: &FrameMeta, pfn: Pfn) -> FrameFlags {
-        if pfn.is_zero_page() {
-            return FrameFlags::empty();
-        }
         let flags = meta.flags();
         if flags.contains(FrameFlags::ANON_EXCLUSIVE) {
             meta.clear_flags(FrameFlags::ANON_EXCLUSIVE);

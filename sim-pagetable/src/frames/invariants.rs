@@ -49,6 +49,11 @@ pub enum FramesInvariant {
 impl Frames {
     /// Every allocated frame of RAM with its metadata, tails included.
     pub fn allocated(&self) -> impl Iterator<Item = (Pfn, FrameInfo)> {
+        self.known()
+            .filter(|(_, info)| info.flags.contains(FrameFlags::ALLOCATED))
+    }
+
+    fn known(&self) -> impl Iterator<Item = (Pfn, FrameInfo)> {
         let touched = self.free.lock().touched();
         (0..touched)
             .filter(|number| {
@@ -57,7 +62,12 @@ impl Frames {
                     .is_some()
             })
             .map(|number| (Pfn::RAM_BASE.add(number), self.ram_meta(number).info()))
-            .filter(|(_, info)| info.flags.contains(FrameFlags::ALLOCATED))
+    }
+
+    /// Frames of RAM that are free but were in use, or lie near one that was.
+    fn idle(&self) -> impl Iterator<Item = (Pfn, FrameInfo)> {
+        self.known()
+            .filter(|(_, info)| !info.flags.contains(FrameFlags::ALLOCATED))
     }
 
     /// Checks what must always hold of frames alone.
@@ -73,6 +83,10 @@ impl Frames {
         let (counted, counter) = (flagged + self.tables_used(), self.used());
         if counted != counter {
             return Err(FramesInvariant::UsedCount { counted, counter });
+        }
+        let in_use = |info: &FrameInfo| info.refs != 0 || info.maps != 0 || !info.flags.is_empty();
+        if let Some((pfn, info)) = self.idle().find(|(_, info)| in_use(info)) {
+            return Err(FramesInvariant::FreeInUse(pfn, info));
         }
         self.allocated()
             .try_for_each(|(pfn, info)| self.check_frame(pfn, info))

@@ -1,1 +1,214 @@
+//! The allocator and the counts of folios.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use super::*;
+
+fn frames(pages: u64) -> Frames {
+    let frames = Frames::new(pages, Arc::new(AllowAll));
+    frames.set_concurrent(false);
+    frames
+}
+
+const ANON: FrameFlags = FrameFlags::ANON.union(FrameFlags::ANON_EXCLUSIVE);
+
+#[test]
+fn every_frame_of_ram_can_be_used_and_comes_back() {
+    for ram in [1, 100, 512, 513, 1500] {
+        let frames = frames(ram);
+        let taken: Vec<Pfn> = (0..ram).map(|_| frames.alloc(ANON).unwrap()).collect();
+        assert_eq!(frames.alloc(ANON), Err(NoMemory));
+        assert_eq!(frames.used(), ram);
+        let distinct: std::collections::BTreeSet<_> = taken.iter().collect();
+        assert_eq!(distinct.len() as u64, ram);
+        frames.check_invariants().unwrap();
+        for pfn in taken {
+            assert!(frames.put(pfn));
+        }
+        assert_eq!(frames.used(), 0);
+        frames.check_invariants().unwrap();
+    }
+}
+
+#[test]
+fn a_block_is_whole_again_once_its_frames_are_free() {
+    let frames = frames(1024);
+    let taken: Vec<Pfn> = (0..513).map(|_| frames.alloc(ANON).unwrap()).collect();
+    assert_eq!(frames.alloc_huge(ANON), Err(NoMemory));
+    for pfn in &taken[..512] {
+        frames.put(*pfn);
+    }
+    let head = frames.alloc_huge(ANON).unwrap();
+    assert_eq!(head, head.huge_down());
+    assert_eq!(frames.used(), 513);
+    frames.check_invariants().unwrap();
+    frames.put(head);
+    frames.put(taken[512]);
+    frames.check_invariants().unwrap();
+}
+
+#[test]
+fn allocation_is_deterministic_under_random_use() {
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+    let run = |seed| {
+        let frames = frames(4096);
+        let mut random = SmallRng::seed_from_u64(seed);
+        let mut held: Vec<Pfn> = Vec::new();
+        let mut history = Vec::new();
+        for step in 0..20_000 {
+            let choice = random.random_range(0..100);
+            let result = match choice {
+                0..50 => frames.alloc(ANON),
+                50..53 => frames.alloc_huge(ANON),
+                _ if held.is_empty() => continue,
+                _ => {
+                    let pfn = held.swap_remove(random.random_range(0..held.len()));
+                    assert!(frames.put(pfn));
+                    continue;
+                }
+            };
+            held.extend(result);
+            history.push(result);
+            if step % 1000 == 0 {
+                frames.check_invariants().unwrap();
+            }
+        }
+        history
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn a_gate_refuses_the_nth_allocation() {
+    struct Nth(AtomicU32);
+    impl AllocGate for Nth {
+        fn allow(&self) -> bool {
+            self.0.fetch_sub(1, Relaxed) != 1
+        }
+    }
+    let frames = Frames::new(4096, Arc::new(Nth(AtomicU32::new(2))));
+    assert!(frames.alloc(ANON).is_ok());
+    assert_eq!(frames.alloc(ANON), Err(NoMemory));
+    assert!(frames.alloc_huge(ANON).is_ok());
+    frames.check_invariants().unwrap();
+}
+
+#[test]
+fn fork_shares_a_page_and_takes_exclusivity() {
+    for concurrent in [false, true] {
+        let frames = frames(16);
+        frames.set_concurrent(concurrent);
+        let pfn = frames.alloc(ANON).unwrap();
+        frames.map_page(pfn);
+        frames.meta(pfn).set_tag(0x1234);
+        assert_eq!(frames.dup_page(pfn) & ANON, ANON);
+        assert_eq!(frames.dup_page(pfn) & ANON, FrameFlags::ANON);
+        assert_eq!((frames.refs(pfn), frames.page_mapcount(pfn)), (3, 3));
+        assert_eq!(frames.meta(pfn).tag(), 0x1234);
+        for _ in 0..3 {
+            frames.unmap_page(pfn);
+            frames.put(pfn);
+        }
+        assert_eq!(frames.used(), 0);
+    }
+}
+
+#[test]
+fn pmd_and_pte_mappings_of_a_folio_count_separately() {
+    let frames = frames(1024);
+    let head = frames.alloc_huge(ANON).unwrap();
+    frames.map_huge(head);
+    frames.get(head);
+    frames.map_huge(head);
+    for i in [0, 3] {
+        frames.map_page(head.add(i));
+        frames.get(head.add(i));
+    }
+    let cases = [(0, 3), (1, 2), (2, 2), (3, 3), (511, 2)];
+    for (i, maps) in cases {
+        assert_eq!(frames.page_mapcount(head.add(i)), maps, "page {i}");
+        assert_eq!(frames.folio_mapcount(head.add(i)), 4);
+        assert_eq!(frames.refs(head.add(i)), 4);
+    }
+    frames.check_invariants().unwrap();
+    assert_eq!(frames.unmap_huge(head), 1);
+    assert_eq!(frames.unmap_huge(head), 0);
+    assert_eq!(frames.page_mapcount(head), 1);
+    assert_eq!(frames.folio_mapcount(head), 2);
+}
+
+#[test]
+fn a_split_folio_keeps_maps_tags_and_frees_the_rest() {
+    let frames = frames(1024);
+    let head = frames.alloc_huge(ANON | FrameFlags::DIRTY).unwrap();
+    for i in 0..HUGE_PAGES {
+        frames.meta(head.add(i)).set_tag(i as u32 + 1);
+    }
+    for i in 0..256 {
+        frames.map_page(head.add(i));
+        frames.get(head);
+    }
+    frames.split_folio(head, 0);
+    frames.check_invariants().unwrap();
+    assert_eq!(frames.used(), 256);
+    for i in 0..256 {
+        let info = frames.meta(head.add(i)).info();
+        let refs = if i == 0 { 2 } else { 1 };
+        assert_eq!((info.refs, info.maps, info.tag), (refs, 1, i as u32 + 1));
+        assert!(info.flags.contains(FrameFlags::ANON | FrameFlags::DIRTY));
+        assert!(!frames.is_large(head.add(i)));
+    }
+}
+
+#[test]
+fn zero_pages_are_never_counted() {
+    let frames = frames(1);
+    for pfn in [
+        Pfn::ZERO_PAGE,
+        Pfn::HUGE_ZERO_PAGE,
+        Pfn::HUGE_ZERO_PAGE.add(5),
+    ] {
+        frames.get(pfn);
+        frames.map_page(pfn);
+        frames.dup_page(pfn);
+        frames.unmap_page(pfn);
+        assert!(!frames.put(pfn));
+        assert_eq!(frames.page_mapcount(pfn), 0);
+    }
+    assert_eq!(frames.used(), 0);
+}
+
+#[test]
+fn a_terabyte_costs_nothing_before_it_is_used() {
+    let frames = frames(1 << 28);
+    let pfn = frames.alloc(ANON).unwrap();
+    assert_eq!(pfn, Pfn::RAM_BASE);
+    assert_eq!(
+        frames.chunks.iter().filter(|c| c.get().is_some()).count(),
+        1
+    );
+}
+
+#[test]
+fn counts_survive_threads() {
+    let frames = Frames::new(1 << 12, Arc::new(AllowAll));
+    let shared = frames.alloc(ANON).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..2000 {
+                    frames.dup_page(shared);
+                    let own = frames.alloc(ANON).unwrap();
+                    frames.put(own);
+                    frames.unmap_page(shared);
+                    frames.put(shared);
+                }
+            });
+        }
+    });
+    assert_eq!((frames.refs(shared), frames.page_mapcount(shared)), (1, 0));
+    assert_eq!(frames.used(), 1);
+    frames.check_invariants().unwrap();
+}
