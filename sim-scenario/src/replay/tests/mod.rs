@@ -1,8 +1,11 @@
-//! Replays of short logs on a back end that knows only pages.
+//! Replays of short logs on a back end that knows only pages, and of recorded ones on the VMA layer.
 
 mod flat;
+mod vmas;
 
 use flat::Flat;
+use sim_core::Setup;
+use vmas::Vmas;
 
 use super::strace::Trace;
 use super::{Report, replay};
@@ -155,15 +158,30 @@ fn what_differs_is_reported_with_its_line() {
     );
 }
 
+/// A trace of `traces`, and what it is replayed with.
+fn recorded(name: &str) -> (Trace, Setup) {
+    let path = format!("{}/../traces/{name}.strace", env!("CARGO_MANIFEST_DIR"));
+    let log = std::fs::read(path).expect("the trace is there");
+    let trace = Trace::parse(&log).expect("a log");
+    let mut setup = Setup::default();
+    setup.files.clone_from(&trace.files);
+    (trace, setup)
+}
+
 #[test]
-fn recorded_traces_replay() {
-    for name in ["python", "gcc", "git"] {
-        let path = format!("{}/../traces/{name}.strace", env!("CARGO_MANIFEST_DIR"));
-        let log = std::fs::read(path).expect("the trace is there");
-        let trace = Trace::parse(&log).expect("a log");
-        let report = replay(&trace, &mut Flat::new()).expect("the back end works");
-        assert_eq!(report.unexplained(), 0, "{name}: {:#?}", report.differences);
-        assert_eq!(report.orphans, 0, "{name}");
-        assert!(report.calls() > 80, "{name}");
+fn recorded_traces_replay_on_pages_and_on_vmas() {
+    for (name, moved) in [("python", 0), ("gcc", 0), ("git", 0)] {
+        let (trace, setup) = recorded(name);
+        let flat = replay(&trace, &mut Flat::new()).expect("the back end works");
+        let vmas = replay(&trace, &mut Vmas::new(&setup)).expect("the back end works");
+        for report in [&flat, &vmas] {
+            assert_eq!(report.unexplained(), 0, "{name}: {:#?}", report.differences);
+            assert_eq!(report.orphans, 0, "{name}");
+            assert!(report.calls() > 80, "{name}");
+        }
+        assert_eq!(
+            vmas.moved, moved,
+            "{name}: addresses that were chosen differently"
+        );
     }
 }
