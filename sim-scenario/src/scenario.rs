@@ -150,6 +150,8 @@ pub struct Step {
     pub index: usize,
     /// The process it runs in.
     pub process: String,
+    /// Where its `in` is written; its `op` if it has none.
+    pub process_span: Span,
     /// What is done.
     pub op: Op,
     /// The outcome that is expected.

@@ -7,7 +7,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::scenario::{
     Check, CopySource, Expect, MAIN, Op, PageSelection, RangeExpr, RangeKind, Scenario, Step,
 };
-use sim_core::{Bytes, PAGE_SIZE, PageOffset};
+use sim_core::{Bytes, PAGE_SIZE, PageOffset, SyscallRange};
 
 /// Steps that a run may have, those inside `repeat` counted as often as they run.
 const MAX_STEPS: u64 = 10_000_000;
@@ -119,6 +119,9 @@ impl<'s> Walk<'s, '_> {
         }
         for range in ranges_of(&step.op) {
             self.range(step, range);
+            if touches_memory(&step.op) {
+                self.fits(range);
+            }
         }
         if let Expect::Address(range) = &step.expect.value
             && !names_itself(step, range)
@@ -134,10 +137,13 @@ impl<'s> Walk<'s, '_> {
             return;
         }
         let diagnostic = if self.exited.contains(name) {
-            Diagnostic::new(step.span, format!("process `{name}` has exited before"))
+            Diagnostic::new(
+                step.process_span,
+                format!("process `{name}` has exited before"),
+            )
         } else {
             let message = format!("there is no process `{name}` at this point");
-            Diagnostic::new(step.span, message)
+            Diagnostic::new(step.process_span, message)
                 .expected("\"main\", or the name that a fork before this step gives")
                 .did_you_mean(name, self.live.keys().copied())
         };
@@ -167,6 +173,19 @@ impl<'s> Walk<'s, '_> {
         {
             let message = format!("`{name}` has {size} pages only");
             self.diagnostics.push(Diagnostic::new(range.span, message));
+        }
+    }
+
+    fn fits(&mut self, range: &RangeExpr) {
+        if let RangeKind::Absolute(SyscallRange { addr, len }) = &range.kind
+            && addr
+                .checked_add(Bytes(len.get().saturating_sub(1)))
+                .is_none()
+        {
+            let message = "this range ends outside the address space";
+            let diagnostic = Diagnostic::new(range.span, message)
+                .expected("at most 64 bits: only a system call can be given a range that wraps");
+            self.diagnostics.push(diagnostic);
         }
     }
 
@@ -207,6 +226,11 @@ impl<'s> Walk<'s, '_> {
         self.live.insert(name, names);
         self.exited.remove(name);
     }
+}
+
+/// Does an operation look at memory itself, instead of passing a range to a system call?
+fn touches_memory(op: &Op) -> bool {
+    matches!(op, Op::Access { .. } | Op::Check(_) | Op::Reclaim(_))
 }
 
 /// Does an expectation name the mapping that the step itself names?

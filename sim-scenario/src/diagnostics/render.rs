@@ -119,8 +119,13 @@ fn visible(c: char) -> char {
     }
 }
 
+/// Text without control characters, and not longer than people read.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c == '\n' { ' ' } else { visible(c) })
-        .collect()
+    const MAX: usize = 600;
+    let clean = |c: char| if c == '\n' { ' ' } else { visible(c) };
+    let mut out: String = text.chars().take(MAX).map(clean).collect();
+    if text.chars().nth(MAX).is_some() {
+        out.push('…');
+    }
+    out
 }

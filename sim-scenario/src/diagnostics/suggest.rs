@@ -1,5 +1,7 @@
 //! The name that was probably meant.
 
+use std::cmp::Reverse;
+
 /// Names longer than this are not compared: nobody mistypes them.
 const MAX_COMPARED: usize = 64;
 
@@ -13,10 +15,24 @@ pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
     names
         .into_iter()
         .filter(|candidate| candidate.len() <= MAX_COMPARED)
-        .map(|candidate| (distance(&folded, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .filter_map(|candidate| {
+            let lower = candidate.to_lowercase();
+            let distance = distance(&folded, &lower);
+            let meant = distance <= limit || is_part(&folded, &lower);
+            meant.then_some((distance, Reverse(common_start(&folded, &lower)), candidate))
+        })
+        .min_by_key(|(distance, common, _)| (*distance, *common))
+        .map(|(_, _, candidate)| candidate)
+}
+
+/// Was a part of the name typed, e.g. `map_count` for `max_map_count`?
+fn is_part(typed: &str, candidate: &str) -> bool {
+    const SHORTEST: usize = 4;
+    typed.len() >= SHORTEST && candidate.contains(typed)
+}
+
+fn common_start(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
@@ -48,6 +64,7 @@ mod tests {
         for (typed, meant) in [
             ("mmpa", Some("mmap")),
             ("mumap", Some("munmap")),
+            ("install", Some("guard_install")),
             ("MPROTECT", Some("mprotect")),
             ("guard-install", Some("guard_install")),
             ("guardinstall", Some("guard_install")),

@@ -94,6 +94,7 @@ fn well_formed(
     complete.then(|| Step {
         index,
         process: process.to_owned(),
+        process_span: fields.get("in").map_or(span, span_of),
         op,
         expect,
         span,
@@ -110,6 +111,9 @@ fn spec(cx: &mut Context, value: &Value<'_>) -> Option<&'static OpSpec> {
         "vfork" | "clone" => diagnostic.hint("a shared mm is op = \"fork\" with share = true"),
         _ => diagnostic.did_you_mean(name, OPS.iter().map(|op| op.name)),
     };
+    if diagnostic.hint.is_some() {
+        return cx.error(diagnostic);
+    }
     let names: Vec<_> = OPS.iter().map(|op| op.name).collect();
     cx.error(diagnostic.expected(format!("one of: {}", names.join(", "))))
 }

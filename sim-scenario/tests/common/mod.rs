@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use sim_core::{
-    Access, Advice, Backend, BackendError, Bytes, Call, Errno, MapFlags, MmapArgs, Outcome,
-    PAGE_SIZE, PageRange, PageRun, PageState, Pid, Prot, Setup, Signal, Smaps, Snapshot,
-    SnapshotLevel, SyscallRange, VirtAddr, VmFlags, VmaSnapshot,
+    Access, Advice, Backend, BackendError, Call, Errno, MapFlags, MmapArgs, Outcome, PAGE_SIZE,
+    PageRange, PageRun, PageState, Pid, Prot, Setup, Signal, Smaps, Snapshot, SnapshotLevel,
+    SyscallRange, VirtAddr, VmFlags, VmaSnapshot,
 };
 
 /// A page: what its VMA says of it, and what it holds.
@@ -36,6 +36,8 @@ pub(crate) struct Mock {
     pub(crate) broken: Option<&'static str>,
 }
 
+/// What a mapping may have, and an access looks at.
+const MOST_PAGES: u64 = 4096;
 const BASE: u64 = 0x7000_0000_0000;
 
 impl Mock {
@@ -57,7 +59,7 @@ impl Mock {
 
     fn mmap(&mut self, pid: Pid, args: &MmapArgs) -> Outcome {
         let pages = args.len.page_align().pages();
-        if pages == 0 || !args.addr.is_page_aligned() {
+        if pages == 0 || pages > MOST_PAGES || !args.addr.is_page_aligned() {
             return Outcome::Errno(Errno::EINVAL);
         }
         let file = match args.file {
@@ -66,6 +68,9 @@ impl Mock {
             None => return Outcome::Errno(Errno::EBADF),
         };
         let space = self.spaces.get_mut(&pid).expect("checked by call()");
+        if args.addr.get() >= 1 << 47 {
+            return Outcome::Errno(Errno::ENOMEM);
+        }
         let addr = match args.addr.get() {
             0 => space
                 .pages
@@ -246,6 +251,6 @@ fn protection(prot: Prot) -> VmFlags {
 
 fn numbers(range: SyscallRange) -> impl Iterator<Item = u64> {
     let start = range.addr.page_number();
-    let end = range.addr + Bytes(range.len.get());
-    start..end.get().div_ceil(PAGE_SIZE)
+    let end = range.addr.get().saturating_add(range.len.get());
+    (start..end.div_ceil(PAGE_SIZE)).take(MOST_PAGES as usize)
 }

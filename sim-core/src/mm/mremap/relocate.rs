@@ -187,7 +187,10 @@ impl<S: VmaStore> Mm<S> {
         if accountable {
             vma.remove_flags(VmFlags::ACCOUNT);
         }
-        if self.unmap_checked(pages, range.start(), range.len()).is_err() {
+        if self
+            .unmap_checked(pages, range.start(), range.len())
+            .is_err()
+        {
             // Nothing was moved (length 0), or the source could not be split: only the accounts
             // are put right.
             let _ = self.charge(range.len().pages());
