@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sim_core::{Profile, Setup};
+use sim_core::Setup;
 use sim_scenario::replay::replay;
 use sim_scenario::replay::strace::Trace;
 
@@ -38,7 +38,7 @@ fn read(arguments: &ReplayArguments) -> Result<Trace, Trouble> {
 
 /// A roomy machine: the log's own results say what the limits were.
 fn setup(arguments: &ReplayArguments, trace: &Trace) -> Setup {
-    let mut setup = Setup::new(arguments.machine.kernel.unwrap_or(Profile::default()));
+    let mut setup = Setup::new(arguments.machine.kernel.unwrap_or_default());
     setup.arch = arguments.machine.arch.unwrap_or_default();
     setup.files.clone_from(&trace.files);
     setup.limits.privileged = true;

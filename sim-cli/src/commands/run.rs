@@ -175,7 +175,7 @@ struct Print<'o> {
     failures_only: bool,
 }
 
-impl<'s> Observer<dyn Simulator + '_> for Watcher<'s, '_> {
+impl Observer<dyn Simulator + '_> for Watcher<'_, '_> {
     fn before_step(
         &mut self,
         _step: &sim_scenario::scenario::Step,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sim_core::{VirtAddr, VmaSnapshot};
 use sim_scenario::replay::strace::Trace;
-use sim_scenario::replay::{Adoption, Difference, FinalImage, Report};
+use sim_scenario::replay::{Adoption, Difference, Explanation, FinalImage, Report};
 use std::collections::BTreeMap;
 
 /// The whole document.
@@ -57,6 +57,7 @@ struct Image<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the run document")]
 struct Vma<'a> {
     start: String,
     end: String,
@@ -116,7 +117,7 @@ fn differing(difference: &Difference) -> Differing {
         op: difference.op,
         logged: difference.logged.to_string(),
         simulated: difference.outcome.to_string(),
-        explanation: difference.explanation.map(|why| why.text()),
+        explanation: difference.explanation.map(Explanation::text),
     }
 }
 

@@ -62,7 +62,10 @@ impl Backend for Flat {
         let space = self.space(pid)?;
         let answer = match call {
             Call::Mmap(args) => space.mmap(*args),
-            Call::Munmap(range) => space.munmap(*range),
+            Call::Munmap(range) => {
+                space.munmap(*range);
+                Ok(0)
+            }
             Call::Mprotect { range, prot, .. } => space.mprotect(*range, *prot),
             Call::Madvise { range, .. } => space.mapped(*range),
             Call::Mremap(args) => space.mremap(*args),
@@ -148,9 +151,8 @@ impl Space {
         Ok(start * PAGE_SIZE)
     }
 
-    fn munmap(&mut self, range: SyscallRange) -> Answer {
+    fn munmap(&mut self, range: SyscallRange) {
         self.pages.remove(pages(range.addr.get(), range.len.get()));
-        Ok(0)
     }
 
     fn mapped(&self, range: SyscallRange) -> Answer {

@@ -17,8 +17,8 @@ fn run(log: &str) -> Report {
 
 /// The last image of a task as `start-end perms`.
 fn image(report: &Report, task: u32) -> Vec<String> {
-    let images = report.images.iter().rev();
-    let image = images.filter(|image| image.task.0 == task).last();
+    let mut images = report.images.iter();
+    let image = images.rfind(|image| image.task.0 == task);
     let vmas = &image.expect("an image").snapshot.vmas;
     vmas.iter()
         .map(|vma| {
