@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use sim_core::{Arch, Profile};
+use sim_oracle::Level;
 
 /// Linux memory management in user space.
 ///
@@ -45,6 +46,8 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run scenarios and report: one line a step, failed expectations with place and cause.
     Run(RunArguments),
+    /// Run scenarios in the simulator and on the running kernel, and report the first difference.
+    Verify(VerifyArguments),
     /// Run the memory and process calls of an `strace -f` log.
     Replay(ReplayArguments),
     /// Print completions for a shell.
@@ -104,6 +107,33 @@ pub(crate) enum Dump {
     Memory,
 }
 
+/// Arguments of `vmsim verify`.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArguments {
+    /// Scenarios; of a directory every *.toml file in it; `-` is standard input.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The kernel that the simulator behaves as: a profile, or `host`, which is found by trying
+    /// what the running kernel does.
+    #[arg(long, value_name = "PROFILE", value_parser = kernel, default_value = "host")]
+    pub(crate) kernel: Kernel,
+    /// How much is compared: results, VMAs, flags, or page states and counters too.
+    #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "pages")]
+    pub(crate) level: Level,
+    /// Print one JSON document and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A kernel to behave as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kernel {
+    /// The running one.
+    Host,
+    /// A profile.
+    Profile(Profile),
+}
+
 /// Arguments of `vmsim replay`.
 #[derive(Args, Debug)]
 pub(crate) struct ReplayArguments {
@@ -127,6 +157,23 @@ pub(crate) struct CompletionsArguments {
     /// The shell.
     #[arg(value_enum)]
     pub(crate) shell: Shell,
+}
+
+fn kernel(name: &str) -> Result<Kernel, String> {
+    if name == "host" {
+        return Ok(Kernel::Host);
+    }
+    profile(name)
+        .map(Kernel::Profile)
+        .map_err(|message| format!("{message}, and host"))
+}
+
+fn level(name: &str) -> Result<Level, String> {
+    let known = Level::NAMES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, level)| *level).ok_or_else(|| {
+        let names: Vec<_> = Level::NAMES.iter().map(|(name, _)| *name).collect();
+        format!("the levels are {}", names.join(", "))
+    })
 }
 
 fn profile(name: &str) -> Result<Profile, String> {

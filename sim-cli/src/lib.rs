@@ -6,8 +6,10 @@
 mod arguments;
 mod commands;
 mod ending;
+mod live;
 mod output;
 mod print;
+mod scenarios;
 mod simulator;
 mod sources;
 
@@ -34,6 +36,7 @@ fn dispatch(command: &Command, output: &mut Output) -> Result<Ending, Trouble> {
     match command {
         Command::Run(arguments) => commands::run::run(arguments, output),
         Command::Replay(arguments) => commands::replay::run(arguments, output),
+        Command::Verify(arguments) => commands::verify::run(arguments, output),
         Command::Completions(arguments) => commands::completions::run(arguments, output),
         Command::Man => commands::man::run(output),
     }

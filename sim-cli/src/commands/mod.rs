@@ -4,3 +4,4 @@ pub(crate) mod completions;
 pub(crate) mod man;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod verify;

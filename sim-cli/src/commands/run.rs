@@ -1,70 +1,27 @@
 //! `vmsim run`: runs scenarios and reports.
 
-use std::path::PathBuf;
-
 use sim_core::Pid;
-use sim_scenario::{
-    Colors, Diagnostics, Observer, Overrides, RunDocument, RunReport, Scenario, StepReport,
-};
+use sim_scenario::{Observer, Overrides, RunDocument, RunReport, Scenario, StepReport};
 
 use crate::arguments::{Dump, RunArguments};
 use crate::ending::{Ending, Trouble};
 use crate::output::Output;
 use crate::print;
 use crate::print::run::Tally;
+use crate::scenarios;
 use crate::simulator::{self, Simulator};
-use crate::sources;
 
 /// Runs every scenario, if none is wrong.
 pub(crate) fn run(arguments: &RunArguments, output: &mut Output) -> Result<Ending, Trouble> {
-    let files = sources::scenario_files(&arguments.paths)?;
-    let scenarios = read_all(&files, arguments, output)?;
-    if arguments.json {
-        documents(&scenarios, arguments, output)
-    } else {
-        reports(&scenarios, arguments, output)
-    }
-}
-
-fn read_all(
-    files: &[PathBuf],
-    arguments: &RunArguments,
-    output: &Output,
-) -> Result<Vec<Scenario>, Trouble> {
     let overrides = Overrides {
         kernel: arguments.machine.kernel,
         arch: arguments.machine.arch,
     };
-    let mut wrong = String::new();
-    let mut scenarios = Vec::new();
-    for file in files {
-        match read(file, overrides) {
-            Ok(scenario) => scenarios.push(scenario),
-            Err(diagnostics) => wrong += &diagnostics.render(colors(output)),
-        }
-    }
-    if wrong.is_empty() {
-        Ok(scenarios)
+    let scenarios = scenarios::read_all(&arguments.paths, overrides, output)?;
+    if arguments.json {
+        documents(&scenarios, arguments, output)
     } else {
-        Err(Trouble::WrongInput(wrong))
-    }
-}
-
-fn read(file: &std::path::Path, overrides: Overrides) -> Result<Scenario, Diagnostics> {
-    if file.as_os_str() != "-" {
-        return Scenario::read(file, overrides);
-    }
-    let name = "standard input";
-    let text = std::io::read_to_string(std::io::stdin())
-        .map_err(|error| Diagnostics::of_file(name, format!("cannot read it: {error}")))?;
-    Scenario::parse(name, &text, overrides)
-}
-
-fn colors(output: &Output) -> Colors {
-    if output.colored() {
-        Colors::Ansi
-    } else {
-        Colors::None
+        reports(&scenarios, arguments, output)
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod layout;
 pub(crate) mod replay;
 pub(crate) mod replay_json;
 pub(crate) mod run;
+pub(crate) mod verify;
 
 /// A value as JSON for people to read.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {

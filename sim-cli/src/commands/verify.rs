@@ -1,0 +1,156 @@
+//! `vmsim verify`: scenarios in the simulator and on the running kernel, step by step.
+
+use sim_oracle::lockstep::Side;
+use sim_oracle::{Comparison, Lockstep};
+use sim_scenario::source::Place;
+use sim_scenario::{Observer, Overrides, Scenario, StepReport};
+
+use crate::arguments::{Kernel, VerifyArguments};
+use crate::ending::{Ending, Trouble};
+use crate::output::Output;
+use crate::print;
+use crate::{live, scenarios, simulator};
+
+/// How a scenario's comparison came out.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// So many steps, and no difference.
+    Agrees(usize),
+    /// They differ.
+    Differs(Box<Difference>),
+    /// It cannot be run on a live kernel, and why.
+    NotPossible(String),
+}
+
+/// The first difference of a scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Difference {
+    /// Where the step is.
+    pub(crate) place: Place,
+    /// Its index.
+    pub(crate) step: usize,
+    /// Its operation.
+    pub(crate) op: &'static str,
+    /// Its process.
+    pub(crate) process: String,
+    /// What differs, then both states.
+    pub(crate) text: String,
+}
+
+/// Compares every scenario, if none is wrong.
+pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Ending, Trouble> {
+    let scenarios = scenarios::read_all(&arguments.paths, Overrides::default(), output)?;
+    let scenarios = on_kernel(scenarios, arguments.kernel)?;
+    let mut verdicts = Vec::new();
+    for scenario in &scenarios {
+        let verdict = verify(scenario, arguments)?;
+        if !arguments.json {
+            print::verify::scenario(scenario, &verdict, output);
+        }
+        verdicts.push(verdict);
+    }
+    if arguments.json {
+        output.line(print::verify::document(&scenarios, &verdicts));
+    } else {
+        print::verify::summary(&verdicts, output);
+    }
+    ending(&verdicts)
+}
+
+/// The scenarios as the kernel that is asked for would run them.
+fn on_kernel(scenarios: Vec<Scenario>, kernel: Kernel) -> Result<Vec<Scenario>, Trouble> {
+    live::available()?;
+    let adapt: Box<dyn Fn(Scenario) -> Scenario> = match kernel {
+        Kernel::Profile(profile) => Box::new(move |scenario| scenario.with_kernel(profile)),
+        Kernel::Host => {
+            let (profile, features) = live::probe()?;
+            Box::new(move |scenario| scenario.with_kernel(profile).with_features(features))
+        }
+    };
+    Ok(scenarios.into_iter().map(adapt).collect())
+}
+
+fn verify(scenario: &Scenario, arguments: &VerifyArguments) -> Result<Verdict, Trouble> {
+    let mut kernel = match live::new(&scenario.setup) {
+        Ok(kernel) => kernel,
+        Err(Trouble::Impossible(why)) => return Ok(Verdict::NotPossible(why)),
+        Err(wrong) => return Err(wrong),
+    };
+    let mut simulator = simulator::new(&scenario.setup)?;
+    let mut both = Lockstep::new(
+        &mut *simulator,
+        &mut *kernel,
+        Comparison::new(arguments.level),
+    );
+    let mut watcher = Watcher::default();
+    let result = sim_scenario::run(scenario, &mut both, &mut watcher);
+    if let Some(at) = watcher.differs {
+        let text = both
+            .into_divergence()
+            .map_or_else(String::new, |found| found.render(("simulator", "kernel")));
+        return Ok(Verdict::Differs(Box::new(
+            at.into_difference(scenario, text),
+        )));
+    }
+    match result {
+        Ok(report) => Ok(Verdict::Agrees(report.steps.len())),
+        Err(error) if both.failed_side() == Some(&Side::Right) => {
+            Ok(Verdict::NotPossible(error.to_string()))
+        }
+        Err(error) => Err(Trouble::Impossible(error.to_string())),
+    }
+}
+
+/// A difference is the answer; otherwise, if nothing could be compared, there is none.
+fn ending(verdicts: &[Verdict]) -> Result<Ending, Trouble> {
+    let differs = |verdict: &Verdict| matches!(verdict, Verdict::Differs(_));
+    if verdicts.iter().any(differs) {
+        return Ok(Ending::Found);
+    }
+    let reasons: Option<Vec<_>> = verdicts
+        .iter()
+        .map(|verdict| match verdict {
+            Verdict::NotPossible(why) => Some(why.as_str()),
+            Verdict::Agrees(_) | Verdict::Differs(_) => None,
+        })
+        .collect();
+    match reasons {
+        Some(reasons) => Err(Trouble::Impossible(format!(
+            "nothing could be compared: {}",
+            reasons.join("; ")
+        ))),
+        None => Ok(Ending::Good),
+    }
+}
+
+/// Notes the step at which the back ends came to differ.
+#[derive(Default)]
+struct Watcher {
+    differs: Option<At>,
+}
+
+struct At {
+    step: sim_scenario::scenario::Step,
+}
+
+impl At {
+    fn into_difference(self, scenario: &Scenario, text: String) -> Difference {
+        Difference {
+            place: scenario.source.place(self.step.span),
+            step: self.step.index,
+            op: self.step.op.name(),
+            process: self.step.process,
+            text,
+        }
+    }
+}
+
+impl Observer<Lockstep<'_>> for Watcher {
+    fn after_step(&mut self, report: &StepReport<'_>, both: &mut Lockstep<'_>) {
+        if self.differs.is_none() && both.divergence().is_some() {
+            self.differs = Some(At {
+                step: report.step.clone(),
+            });
+        }
+    }
+}
