@@ -30,11 +30,13 @@ impl Va {
     }
 
     /// The start of its page.
+    #[must_use]
     pub const fn page_down(self) -> Self {
         Self(self.0 & !(PAGE_SIZE - 1))
     }
 
     /// The start of its 2 MiB block.
+    #[must_use]
     pub const fn huge_down(self) -> Self {
         Self(self.0 & !(HUGE_SIZE - 1))
     }

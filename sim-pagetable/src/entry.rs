@@ -11,16 +11,9 @@ use crate::{Arch, PageProt, PageSize, Pfn};
 ///
 /// The `with_` and `mk_` methods return the changed entry; storing it is a matter of
 /// [`PteSlot`](crate::PteSlot) and [`PmdSlot`](crate::PmdSlot).
+#[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Entry<A: Arch>(u64, PhantomData<A>);
-
-impl<A: Arch> Clone for Entry<A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A: Arch> Copy for Entry<A> {}
 
 impl<A: Arch> PartialEq for Entry<A> {
     fn eq(&self, other: &Self) -> bool {

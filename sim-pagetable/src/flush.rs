@@ -42,6 +42,10 @@ impl Flush {
         self.range
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an obligation is consumed, not copied"
+    )]
     /// Joins two obligations into one that spans both (`mmu_gather`).
     pub fn join(self, other: Self) -> Self {
         let range = match (self.range, other.range) {
@@ -74,6 +78,11 @@ impl Flush {
         }
     }
 
+    #[expect(
+        clippy::unused_self,
+        clippy::needless_pass_by_value,
+        reason = "taking it is what it does"
+    )]
     /// Consumes the obligation: the caller flushes a larger range later, or nobody can have the
     /// translation.
     pub fn batched(self) {}

@@ -8,6 +8,7 @@ mod meta;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
@@ -96,15 +97,13 @@ impl Frames {
 
     fn permanent_meta(number: u64) -> FrameMeta {
         let pfn = Pfn::new(number);
-        let flags = if pfn == Pfn::HUGE_ZERO_PAGE {
-            FrameFlags::ALLOCATED | FrameFlags::HUGE_HEAD
-        } else if pfn > Pfn::HUGE_ZERO_PAGE {
-            FrameFlags::ALLOCATED | FrameFlags::HUGE_TAIL
-        } else {
-            FrameFlags::ALLOCATED
+        let part = match pfn.cmp(&Pfn::HUGE_ZERO_PAGE) {
+            Ordering::Less => FrameFlags::empty(),
+            Ordering::Equal => FrameFlags::HUGE_HEAD,
+            Ordering::Greater => FrameFlags::HUGE_TAIL,
         };
         let meta = FrameMeta::default();
-        meta.reset(1, flags);
+        meta.reset(1, part | FrameFlags::ALLOCATED);
         meta
     }
 

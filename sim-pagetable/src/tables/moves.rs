@@ -48,7 +48,7 @@ impl MoveRequest {
         let old = self.from.start().add(offset);
         let new = self.to.add(offset);
         let by_old = entry_end(old, self.from.end(), level).get() - old.get();
-        let far = Va::new(u64::MAX & !(level.span() - 1));
+        let far = Va::new(!(level.span() - 1));
         let by_new = entry_end(new, far, level).get() - new.get();
         Step {
             old,
@@ -75,17 +75,14 @@ impl<A: Arch> PageTables<A> {
         let length = request.from.end().get() - request.from.start().get();
         let mut offset = 0;
         while offset < length {
-            match self.move_step(request, offset, &mut remap, &mut split) {
-                Ok(extent) => offset += extent,
-                Err(Stopped) => {
-                    let end = request.from.start().add(offset);
-                    let flush = Flush::of(VaRange::new(request.from.start(), end));
-                    return Err(MoveStopped {
-                        moved: offset,
-                        flush,
-                    });
-                }
-            }
+            let Ok(extent) = self.move_step(request, offset, &mut remap, &mut split) else {
+                let end = request.from.start().add(offset);
+                return Err(MoveStopped {
+                    moved: offset,
+                    flush: Flush::of(VaRange::new(request.from.start(), end)),
+                });
+            };
+            offset += extent;
         }
         Ok(Flush::of(request.from))
     }
