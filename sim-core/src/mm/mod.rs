@@ -33,6 +33,9 @@ mod unmapped_area;
 mod vma_name;
 mod walk;
 
+#[cfg(test)]
+mod script;
+
 pub use brk::BrkFields;
 pub use config::{Layout, MmConfig, MmShared};
 pub use copy::CopiedVma;

@@ -13,6 +13,8 @@
 mod check;
 mod expand;
 mod relocate;
+#[cfg(test)]
+mod tests;
 
 use crate::store::{VmaId, VmaStore};
 use crate::{
