@@ -1,6 +1,6 @@
 //! Injected failures and the machine's commit limit: how simulated memory can be short.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use crate::{Errno, store::NoMemory};
 
@@ -30,12 +30,26 @@ pub enum AllocKind {
 pub struct FailPoints {
     /// Allocations until the one that fails, that one included; 0: none will.
     left: AtomicU32,
+    /// The failure took place.
+    fired: AtomicBool,
 }
 
 impl FailPoints {
     /// The `nth` allocation from now fails, counted from 1; 0 undoes an earlier call.
     pub fn arm(&self, nth: u32) {
         self.left.store(nth, Ordering::Relaxed);
+        self.fired.store(false, Ordering::Relaxed);
+    }
+
+    /// Did the failure take place since [`arm`](Self::arm) or the last
+    /// [`take_fired`](Self::take_fired)?
+    pub fn has_fired(&self) -> bool {
+        self.fired.load(Ordering::Relaxed)
+    }
+
+    /// The same, and forgets it.
+    pub fn take_fired(&self) -> bool {
+        self.fired.swap(false, Ordering::Relaxed)
     }
 
     /// Nothing will fail. Called after each step, whether or not the failure took place.
@@ -57,7 +71,10 @@ impl FailPoints {
             return Ok(());
         }
         match self.left.fetch_sub(1, Ordering::Relaxed) {
-            1 => Err(NoMemory),
+            1 => {
+                self.fired.store(true, Ordering::Relaxed);
+                Err(NoMemory)
+            }
             _still_to_come => Ok(()),
         }
     }

@@ -1,0 +1,173 @@
+//! A program's own accesses: what the MMU does, and the page fault where it cannot
+//! (`arch/x86/mm/fault.c: do_user_addr_fault()`, `mm/memory.c: lock_mm_and_find_vma()`, 6.19).
+
+use sim_core::store::{VmaId, VmaStore};
+use sim_core::{Access, Mm, Outcome, SyscallRange, VirtAddr, VmFlags};
+use sim_pagetable::{Arch, Entry};
+
+use crate::error::FaultError;
+use crate::exit;
+use crate::fault::{Fault, FaultKind};
+use crate::machine::Machine;
+use crate::pager::Pager;
+use crate::process::Process;
+use crate::shared::Shared;
+use crate::space::AddressSpace;
+use crate::va::va;
+
+/// Touches every page of a range, ascending, up to the first signal.
+pub(crate) fn access<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    process: &Process<A, S>,
+    range: SyscallRange,
+    access: Access,
+) -> Outcome {
+    match touch_range(machine.shared(), &process.space, range, access) {
+        Ok(byte) => match access {
+            Access::Read => Outcome::Value(u64::from(byte)),
+            Access::Write(_) | Access::Exec => Outcome::OK,
+        },
+        Err(error) => {
+            if error == FaultError::Oom {
+                // The out-of-memory killer has nobody else to choose.
+                exit::exit(machine, process);
+            }
+            error.outcome()
+        }
+    }
+}
+
+fn touch_range<A: Arch, S: VmaStore>(
+    shared: &Shared,
+    space: &AddressSpace<A, S>,
+    range: SyscallRange,
+    access: Access,
+) -> Result<u8, FaultError> {
+    let mut byte = 0;
+    if range.len.get() == 0 {
+        return Ok(byte);
+    }
+    let first = range.addr.page_number();
+    let last = range.addr.get().saturating_add(range.len.get() - 1) >> sim_core::PAGE_SHIFT;
+    let mut mm = space.mm.read();
+    for page in first..=last {
+        let addr = VirtAddr::new(page << sim_core::PAGE_SHIFT);
+        loop {
+            let pager = Pager::new(shared, &space.pages);
+            if let Some(got) = hardware_access(&pager, addr, access) {
+                byte = got;
+                break;
+            }
+            match find_vma(&mm, addr, access)? {
+                Found::Vma(id) => fault(&pager, &mm, id, addr, access)?,
+                Found::Below(id) => {
+                    drop(mm);
+                    grow(shared, space, id, addr)?;
+                    mm = space.mm.read();
+                }
+            }
+        }
+    }
+    Ok(byte)
+}
+
+/// What the MMU does with a translation: the first byte, or `None` for a page fault.
+fn hardware_access<A: Arch>(pager: &Pager<'_, A>, addr: VirtAddr, access: Access) -> Option<u8> {
+    let pfn = pager.translate(va(addr), |entry| {
+        let allowed = match access {
+            Access::Read => true,
+            Access::Write(_) => entry.is_writable(),
+            Access::Exec => A::is_executable(entry.raw()),
+        };
+        if !allowed || entry.is_prot_none() {
+            return None;
+        }
+        Some(match access {
+            Access::Read | Access::Exec => entry.mk_young(),
+            Access::Write(_) => written(entry),
+        })
+    })?;
+    if let Access::Write(Some(value)) = access {
+        pager.store(pfn, value);
+    }
+    Some(pager.content(pfn) as u8)
+}
+
+/// The entry after the hardware noted a write: soft-dirty is not its business.
+fn written<A: Arch>(entry: Entry<A>) -> Entry<A> {
+    let soft_dirty = entry.is_soft_dirty();
+    entry.mk_young().mk_dirty().with_soft_dirty(soft_dirty)
+}
+
+/// Where a faulting address belongs.
+enum Found {
+    /// In this VMA, which allows the access.
+    Vma(VmaId),
+    /// Below this VMA, which grows down.
+    Below(VmaId),
+}
+
+fn find_vma<S: VmaStore>(mm: &Mm<S>, addr: VirtAddr, access: Access) -> Result<Found, FaultError> {
+    let id = mm.find_vma(addr).ok_or(FaultError::Maperr)?;
+    let vma = mm.vma(id);
+    let flags = vma.flags();
+    if addr < vma.start() {
+        let grows = flags.contains(VmFlags::GROWSDOWN);
+        return if grows {
+            Ok(Found::Below(id))
+        } else {
+            Err(FaultError::Maperr)
+        };
+    }
+    let allowed = match access {
+        // The MMUs cannot tell read from execute or write-only from both.
+        Access::Read => flags.is_accessible(),
+        Access::Write(_) => flags.contains(VmFlags::WRITE),
+        Access::Exec => flags.contains(VmFlags::EXEC),
+    };
+    if allowed {
+        Ok(Found::Vma(id))
+    } else {
+        Err(FaultError::Accerr)
+    }
+}
+
+fn grow<A: Arch, S: VmaStore>(
+    shared: &Shared,
+    space: &AddressSpace<A, S>,
+    id: VmaId,
+    addr: VirtAddr,
+) -> Result<(), FaultError> {
+    let mut mm = space.mm.write();
+    if mm.find_vma(addr) != Some(id) || mm.vma(id).start() <= addr {
+        // Another thread was faster; look again.
+        return Ok(());
+    }
+    let mut pager = Pager::new(shared, &space.pages);
+    mm.expand_downwards(&mut pager, id, addr)
+        .map_err(|_| FaultError::Maperr)
+}
+
+fn fault<A: Arch, S: VmaStore>(
+    pager: &Pager<'_, A>,
+    mm: &Mm<S>,
+    id: VmaId,
+    addr: VirtAddr,
+    access: Access,
+) -> Result<(), FaultError> {
+    let kind = match access {
+        Access::Read | Access::Exec => FaultKind::Read,
+        Access::Write(_) => FaultKind::Write,
+    };
+    let fault = Fault {
+        vma: mm.vma(id),
+        addr,
+        kind,
+        prepare: &|| mm.anon_vma_prepare(id),
+    };
+    match pager.handle_fault(&fault) {
+        // An injected failure strikes once: the instruction runs again and faults again.
+        Err(FaultError::Oom) if pager.shared.take_injected() => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,92 @@
+//! Every call to the function that runs it.
+
+use sim_core::store::VmaStore;
+use sim_core::{BackendError, Call, Errno, MmapArgs, Outcome};
+use sim_pagetable::Arch;
+
+use crate::machine::Machine;
+use crate::pager::Pager;
+use crate::process::Process;
+use crate::{access, exec, exit, file, fork, lock, madvise, populate, proc, reclaim, thp, uffd};
+
+impl<A: Arch, S: VmaStore> Machine<A, S> {
+    /// Runs one call.
+    pub(crate) fn dispatch(
+        &self,
+        process: &Process<A, S>,
+        call: &Call,
+    ) -> Result<Outcome, BackendError> {
+        let space = &*process.space;
+        let shared = self.shared();
+        let mut pager = Pager::new(shared, &space.pages);
+        Ok(match call {
+            Call::Mmap(args) => self.mmap(process, args).into(),
+            Call::Munmap(range) => space.mm.write().munmap(&mut pager, *range).into(),
+            Call::Mprotect { range, prot, pkey } => {
+                let mut mm = space.mm.write();
+                mm.mprotect(&mut pager, *range, *prot, *pkey).into()
+            }
+            Call::Mremap(args) => {
+                let mapped = space.mm.write().mremap(&mut pager, args);
+                mapped.map(|m| populate::finish(shared, space, m)).into()
+            }
+            Call::Brk(to) => {
+                let mapped = space.mm.write().sys_brk(&mut pager, *to);
+                Outcome::Value(populate::finish(shared, space, mapped))
+            }
+            Call::Madvise { range, advice } => madvise::madvise(self, process, *range, *advice)?,
+            Call::Mlock { range, onfault } => lock::mlock(shared, space, *range, *onfault).into(),
+            Call::Munlock(range) => space.mm.write().munlock(&mut pager, *range).into(),
+            Call::Mlockall(flags) => lock::mlockall(shared, space, *flags).into(),
+            Call::Munlockall => {
+                space.mm.write().munlockall(&mut pager);
+                Outcome::OK
+            }
+            Call::Mseal(range) => space.mm.write().mseal(&mut pager, *range).into(),
+            Call::Msync(range) => file::msync(self, space, *range).into(),
+            Call::Mincore(range) => space.mm.read().mincore(*range).into(),
+            Call::Mbind { range, policy } => {
+                let mut mm = space.mm.write();
+                mm.mbind(&mut pager, *range, *policy).into()
+            }
+            Call::VmaName { range, label } => {
+                let mut mm = space.mm.write();
+                mm.set_vma_name(&mut pager, *range, label.as_deref()).into()
+            }
+            Call::UffdRegister { range, mode } => {
+                uffd::register(shared, space, *range, *mode).into()
+            }
+            Call::UffdUnregister(range) => uffd::unregister(shared, space, *range).into(),
+            Call::UffdWriteprotect { range, on } => uffd::writeprotect(shared, space, *range, *on)?,
+            Call::UffdCopy { range, source } => uffd::copy(shared, space, *range, *source)?,
+            Call::UffdZeropage(range) => uffd::zeropage(shared, space, *range)?,
+            Call::UffdPoison(range) => uffd::poison(shared, space, *range)?,
+            Call::UffdMove { range, from } => uffd::move_pages(shared, space, *range, *from)?,
+            Call::Access { range, access } => access::access(self, process, *range, *access),
+            Call::Fork { child, share } => fork::fork(self, process, *child, *share)?,
+            Call::Exit => exit::exit(self, process),
+            Call::Execve => exec::execve(self, process)?,
+            Call::Khugepaged { passes } => thp::khugepaged::run(self, *passes)?,
+            Call::Reclaim(range) => reclaim::range(self, process, *range)?,
+            Call::ReclaimPages(pages) => reclaim::pages(self, *pages)?,
+            Call::ClearRefs(value) => proc::clear_refs(self, process, *value)?,
+            Call::Truncate { file, size } => file::truncate(self, *file, *size)?,
+            Call::PunchHole { file, offset, len } => file::punch_hole(self, *file, *offset, *len)?,
+            Call::InjectAllocFailure { .. } => unreachable!("the machine arms it itself"),
+        })
+    }
+
+    fn mmap(&self, process: &Process<A, S>, args: &MmapArgs) -> Result<u64, Errno> {
+        let (shared, space) = (self.shared(), &*process.space);
+        let object = args.file.and_then(|id| shared.files.get(id));
+        let kind = object.map(|object| object.file().kind);
+        let mut pager = Pager::new(shared, &space.pages);
+        let mapped = space.mm.write().mmap(&mut pager, args, kind)?;
+        Ok(populate::finish(shared, space, mapped))
+    }
+}
+
+/// A call that nobody has written yet.
+pub(crate) fn not_supported(what: &str) -> BackendError {
+    BackendError::NotSupported(what.to_owned())
+}

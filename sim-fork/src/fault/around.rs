@@ -1,0 +1,99 @@
+//! Fault-around: a read fault in a file maps its neighbours too, if they are in the page cache
+//! (`mm/memory.c: do_fault_around()`, `mm/filemap.c: filemap_map_pages()`, 6.19).
+
+use sim_core::{FileRef, VirtAddr, VmFlags, Vma};
+use sim_pagetable::{Arch, Entry, HUGE_PAGES, Leaf, Pfn, VaRange};
+
+use super::Fault;
+use crate::error::FaultError;
+use crate::file::{FileObject, Lookup};
+use crate::pager::Pager;
+use crate::thp;
+use crate::va::{addr, va};
+
+/// Pages that a fault maps at most (`fault_around_bytes`, 64 KiB).
+const WINDOW: u64 = 16;
+
+/// The pages around a fault: an aligned window that slides up where the VMA starts later, and ends
+/// with the VMA or the page table.
+fn window(vma: &Vma, fault: VirtAddr) -> VaRange {
+    let index = va(fault).pte_index() as u64;
+    let offset = fault.page_number() - vma.start().page_number();
+    let from = (index - index % WINDOW).max(index - index.min(offset));
+    let to = (from + WINDOW)
+        .min(HUGE_PAGES)
+        .min(index + vma.pages() - offset);
+    let base = va(fault).huge_down();
+    VaRange::new(
+        base.add(from * sim_core::PAGE_SIZE),
+        base.add(to * sim_core::PAGE_SIZE),
+    )
+}
+
+impl<A: Arch> Pager<'_, A> {
+    /// Maps cached pages around a read fault. True if the faulting one was among them.
+    pub(super) fn fault_around(
+        &self,
+        fault: &Fault<'_>,
+        object: &FileObject,
+        file: FileRef,
+    ) -> Result<bool, FaultError> {
+        if fault.vma.uffd().is_some()
+            && fault
+                .vma
+                .flags()
+                .intersects(VmFlags::UFFD_WP | VmFlags::UFFD_MINOR)
+        {
+            return Ok(false);
+        }
+        if thp::fault::map_cached(self, fault, object)? {
+            return Ok(true);
+        }
+        let range = window(fault.vma, fault.addr);
+        let cached: Vec<_> = range
+            .page_addresses()
+            .filter_map(|page| Some((page, self.cached_page(object, fault.vma, addr(page))?)))
+            .collect();
+        if cached.is_empty() {
+            return Ok(false);
+        }
+        let prot = self.page_prot(fault.vma);
+        let Leaf::Table(table) = self.tables().leaf_alloc(va(fault.addr))? else {
+            return Ok(false);
+        };
+        let mut mapped = false;
+        for (page, pfn) in cached {
+            let slot = table.slot(page);
+            if !slot.get().is_none() {
+                continue;
+            }
+            let is_fault = page == va(fault.addr);
+            let entry = Entry::page(pfn, prot);
+            // With hardware-managed access flags arm64 maps the neighbours old.
+            let old = !is_fault && A::BREAK_BEFORE_MAKE;
+            slot.set(if old {
+                entry.mk_old()
+            } else {
+                entry.mk_young()
+            });
+            self.frames().get(pfn);
+            self.account_map(fault.vma, pfn);
+            mapped |= is_fault;
+        }
+        let _ = file;
+        Ok(mapped)
+    }
+
+    /// The page of the cache for an address, without making one.
+    fn cached_page(&self, object: &FileObject, vma: &Vma, at: VirtAddr) -> Option<Pfn> {
+        let index = vma.pgoff_of(at).get();
+        let mut state = object.lock();
+        match state.lookup(index) {
+            Lookup::Present(pfn) => Some(pfn),
+            Lookup::Pristine(content) => {
+                crate::file::materialize(self.shared, object, &mut state, index, content).ok()
+            }
+            Lookup::Swapped(_) | Lookup::OnDisk(_) | Lookup::Hole | Lookup::Beyond => None,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The first access to a page of a mapped object (`mm/memory.c: do_fault()`, `mm/filemap.c:
+//! filemap_fault()`, `mm/shmem.c: shmem_fault()`, 6.19).
+
+use std::sync::Arc;
+
+use sim_core::{FileRef, VmFlags};
+use sim_pagetable::{Arch, Entry, Pfn};
+
+use super::Fault;
+use crate::error::FaultError;
+use crate::file::{self, CachedPage, FileObject, Lookup};
+use crate::folio::{self, NEW_ANON, NEW_FILE, NEW_SHMEM};
+use crate::pager::{Pager, has_page_mkwrite};
+use crate::va::va;
+
+impl<A: Arch> Pager<'_, A> {
+    /// Read, private write, or shared write.
+    pub(super) fn file_fault(
+        &self,
+        fault: &Fault<'_>,
+        file: FileRef,
+        old: Entry<A>,
+    ) -> Result<(), FaultError> {
+        let object = self.shared.files.get(file.id).ok_or(FaultError::Bus)?;
+        if !fault.is_write() {
+            self.read_fault(fault, file, &object, old)
+        } else if fault.vma.flags().contains(VmFlags::SHARED) {
+            self.shared_fault(fault, file, &object, old)
+        } else {
+            self.cow_fault(fault, &object, old)
+        }
+    }
+
+    /// `mm/memory.c: do_read_fault()`.
+    fn read_fault(
+        &self,
+        fault: &Fault<'_>,
+        file: FileRef,
+        object: &Arc<FileObject>,
+        old: Entry<A>,
+    ) -> Result<(), FaultError> {
+        if self.fault_around(fault, object, file)? {
+            return Ok(());
+        }
+        let pfn = self.object_page(fault, object)?;
+        self.alloc_table(fault)?;
+        let entry = Entry::page(pfn, self.page_prot(fault.vma)).mk_young();
+        self.map_object_page(fault, old, pfn, entry);
+        Ok(())
+    }
+
+    /// `mm/memory.c: do_shared_fault()`: the page becomes dirty at once.
+    fn shared_fault(
+        &self,
+        fault: &Fault<'_>,
+        file: FileRef,
+        object: &Arc<FileObject>,
+        old: Entry<A>,
+    ) -> Result<(), FaultError> {
+        let pfn = self.object_page(fault, object)?;
+        if has_page_mkwrite(file) {
+            folio::mark_dirty(self.frames(), pfn);
+        }
+        self.alloc_table(fault)?;
+        let entry = Entry::page(pfn, self.page_prot(fault.vma)).mk_young();
+        let entry = Self::maybe_write(fault, entry.mk_dirty());
+        self.map_object_page(fault, old, pfn, entry);
+        folio::mark_dirty(self.frames(), pfn);
+        Ok(())
+    }
+
+    /// `mm/memory.c: do_cow_fault()`: the anon_vma comes first, whatever the object says.
+    fn cow_fault(
+        &self,
+        fault: &Fault<'_>,
+        object: &Arc<FileObject>,
+        old: Entry<A>,
+    ) -> Result<(), FaultError> {
+        (fault.prepare)()?;
+        let copy = self.alloc_frame(NEW_ANON)?;
+        let source = self.object_page(fault, object);
+        let ready = source.and_then(|source| self.alloc_table(fault).map(|()| source));
+        let source = ready.inspect_err(|_| {
+            self.frames().put(copy);
+        })?;
+        self.frames().meta(copy).set_tag(self.content(source));
+        let prot = self.page_prot(fault.vma);
+        let entry = Self::maybe_write(fault, Entry::page(copy, prot).mk_young().mk_dirty());
+        let Some(table) = self.unchanged(fault, old) else {
+            self.frames().put(copy);
+            return Ok(());
+        };
+        self.account_map(fault.vma, copy);
+        table.set(va(fault.addr), Self::keep_uffd_wp(fault, old, entry));
+        Ok(())
+    }
+
+    /// `mm/memory.c: finish_fault()` for a page of the object.
+    fn map_object_page(&self, fault: &Fault<'_>, old: Entry<A>, pfn: Pfn, entry: Entry<A>) {
+        if let Some(table) = self.unchanged(fault, old) {
+            self.frames().get(pfn);
+            self.account_map(fault.vma, pfn);
+            table.set(va(fault.addr), Self::keep_uffd_wp(fault, old, entry));
+        }
+    }
+
+    /// The object's page, brought in or allocated (`vm_ops.fault`).
+    fn object_page(&self, fault: &Fault<'_>, object: &Arc<FileObject>) -> Result<Pfn, FaultError> {
+        let index = fault.vma.pgoff_of(fault.addr).get();
+        if fault.uffd(VmFlags::UFFD_MISSING) || fault.uffd(VmFlags::UFFD_MINOR) {
+            let looked_up = object.lock().lookup(index);
+            match looked_up {
+                Lookup::Hole if fault.uffd(VmFlags::UFFD_MISSING) => return Err(self.userfault()),
+                Lookup::Present(_) | Lookup::Pristine(_) if fault.uffd(VmFlags::UFFD_MINOR) => {
+                    return Err(self.userfault());
+                }
+                Lookup::Hole
+                | Lookup::Present(_)
+                | Lookup::Pristine(_)
+                | Lookup::Swapped(_)
+                | Lookup::OnDisk(_)
+                | Lookup::Beyond => {}
+            }
+        }
+        load_page(self, object, index)
+    }
+}
+
+/// The page of an object at an index, brought in or allocated as needed.
+///
+/// # Errors
+/// [`FaultError::Bus`] beyond its end, [`FaultError::Oom`].
+pub(crate) fn load_page<A: Arch>(
+    pager: &Pager<'_, A>,
+    object: &FileObject,
+    index: u64,
+) -> Result<Pfn, FaultError> {
+    let looked_up = object.lock().lookup(index);
+    let (flags, content, swapped) = match looked_up {
+        Lookup::Beyond => return Err(FaultError::Bus),
+        Lookup::Present(pfn) => return Ok(pfn),
+        Lookup::Pristine(content) => {
+            let mut state = object.lock();
+            return file::materialize(pager.shared, object, &mut state, index, content);
+        }
+        Lookup::OnDisk(content) => (NEW_FILE, content, None),
+        Lookup::Hole => (NEW_SHMEM, 0, None),
+        Lookup::Swapped(slot) => {
+            let content = pager.shared.swap.get(slot).map_or(0, |page| page.content);
+            (NEW_SHMEM, content, Some(slot))
+        }
+    };
+    let flags = if object.file().is_shmem() {
+        NEW_SHMEM
+    } else {
+        flags
+    };
+    let pfn = pager.alloc_frame(flags)?;
+    let mut state = object.lock();
+    if state.lookup(index) != looked_up {
+        drop(state);
+        pager.frames().put(pfn);
+        return load_page(pager, object, index);
+    }
+    pager.frames().meta(pfn).set_tag(content);
+    state.set(index, CachedPage::Present(pfn));
+    if let Some(slot) = swapped {
+        // Its only copy is in memory again.
+        folio::mark_dirty(pager.frames(), pfn);
+        let cached = pager.shared.swap.release(slot);
+        debug_assert!(
+            cached.is_none(),
+            "pages of shared memory have no swap cache"
+        );
+    }
+    Ok(pfn)
+}

@@ -1,0 +1,137 @@
+//! Writes to write-protected pages (`mm/memory.c: do_wp_page()`, 6.19).
+
+use sim_core::{UffdFeatures, VmFlags};
+use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Pfn};
+
+use super::Fault;
+use crate::error::FaultError;
+use crate::folio::{self, NEW_ANON};
+use crate::pager::{Pager, has_page_mkwrite};
+use crate::rss::RssKind;
+use crate::va::va;
+
+impl<A: Arch> Pager<'_, A> {
+    /// Userfault, shared write, reuse, or copy.
+    pub(super) fn write_protected(
+        &self,
+        fault: &Fault<'_>,
+        entry: Entry<A>,
+    ) -> Result<(), FaultError> {
+        let mut entry = entry;
+        if fault.uffd(VmFlags::UFFD_WP) && entry.is_uffd_wp() {
+            if !self.shared.uffd_features().contains(UffdFeatures::WP_ASYNC) {
+                return Err(self.userfault());
+            }
+            let Some(table) = self.unchanged(fault, entry) else {
+                return Ok(());
+            };
+            entry = entry.with_uffd_wp(false);
+            table.set(va(fault.addr), entry);
+        }
+        let page = Self::normal_page(entry);
+        if fault
+            .vma
+            .flags()
+            .intersects(VmFlags::SHARED | VmFlags::MAYSHARE)
+        {
+            self.write_shared(fault, entry, page);
+            return Ok(());
+        }
+        match page {
+            Some(pfn) if self.may_reuse(fault, pfn) => {
+                self.frames()
+                    .meta(pfn)
+                    .set_flags(FrameFlags::ANON_EXCLUSIVE);
+                self.reuse(fault, entry);
+                Ok(())
+            }
+            Some(_) | None => self.copy_on_write(fault, entry, page),
+        }
+    }
+
+    /// `mm/memory.c: wp_page_shared()`, `wp_pfn_shared()`.
+    fn write_shared(&self, fault: &Fault<'_>, entry: Entry<A>, page: Option<Pfn>) {
+        if let Some(pfn) = page
+            && fault.vma.file().is_some_and(has_page_mkwrite)
+        {
+            folio::mark_dirty(self.frames(), pfn);
+        }
+        self.reuse(fault, entry);
+        if let Some(pfn) = page {
+            folio::mark_dirty(self.frames(), pfn);
+        }
+    }
+
+    /// `mm/memory.c: wp_page_reuse()`.
+    fn reuse(&self, fault: &Fault<'_>, old: Entry<A>) {
+        if let Some(table) = self.unchanged(fault, old) {
+            let new = Self::maybe_write(fault, old.mk_young().mk_dirty());
+            table.set(va(fault.addr), new);
+        }
+    }
+
+    /// Is this process the only one that can reach the page? (`PageAnonExclusive()`,
+    /// `mm/memory.c: wp_can_reuse_anon_folio()`)
+    fn may_reuse(&self, fault: &Fault<'_>, pfn: Pfn) -> bool {
+        let flags = folio::flags_of(self.frames(), pfn);
+        if !flags.contains(FrameFlags::ANON) {
+            return false;
+        }
+        if flags.contains(FrameFlags::ANON_EXCLUSIVE) {
+            return true;
+        }
+        if flags.contains(FrameFlags::KSM) {
+            return false;
+        }
+        if self.frames().is_large(pfn) {
+            return self.may_reuse_large(fault, pfn);
+        }
+        self.frames().refs(pfn) == 1
+    }
+
+    /// A large folio may be reused if all its references are mappings of this process.
+    fn may_reuse_large(&self, fault: &Fault<'_>, pfn: Pfn) -> bool {
+        let head = self.frames().head(pfn);
+        let mappings = self.frames().folio_mapcount(head);
+        if mappings != self.frames().refs(head) {
+            return false;
+        }
+        let offset = (pfn.get() - head.get()) * sim_core::PAGE_SIZE;
+        let Some(base) = fault.addr.get().checked_sub(offset) else {
+            return false;
+        };
+        let own = (0..HUGE_PAGES).filter(|i| {
+            let at = base + i * sim_core::PAGE_SIZE;
+            self.tables().translate(at.into()) == Some(head.add(*i))
+        });
+        own.count() as u32 == mappings
+    }
+
+    /// `mm/memory.c: wp_page_copy()`.
+    fn copy_on_write(
+        &self,
+        fault: &Fault<'_>,
+        old: Entry<A>,
+        page: Option<Pfn>,
+    ) -> Result<(), FaultError> {
+        (fault.prepare)()?;
+        let copy = self.alloc_frame(NEW_ANON)?;
+        let content = old.pfn().map_or(0, |pfn| self.content(pfn));
+        self.frames().meta(copy).set_tag(content);
+        let entry = Entry::page(copy, self.page_prot(fault.vma)).mk_young();
+        let entry = Self::maybe_write(fault, entry.mk_dirty());
+        let Some(table) = self.unchanged(fault, old) else {
+            self.frames().put(copy);
+            return Ok(());
+        };
+        self.account_map(fault.vma, copy);
+        table.set(va(fault.addr), entry);
+        drop(table);
+        if let Some(pfn) = page {
+            let kind = folio::rss_kind(self.frames(), pfn);
+            debug_assert!(kind != RssKind::Swap);
+            self.account_unmap(fault.vma, pfn, kind);
+        }
+        Ok(())
+    }
+}

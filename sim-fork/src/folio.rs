@@ -1,0 +1,69 @@
+//! What faults, unmapping and reclaim do to a page's flags (`struct folio`).
+
+use sim_pagetable::{FrameFlags, Frames, Pfn};
+
+use crate::rss::RssKind;
+
+/// Flags of a new page of anonymous memory, mapped once.
+pub(crate) const NEW_ANON: FrameFlags = FrameFlags::ANON
+    .union(FrameFlags::ANON_EXCLUSIVE)
+    .union(FrameFlags::SWAPBACKED)
+    .union(FrameFlags::LRU);
+
+/// Flags of a new page in a regular file's cache.
+pub(crate) const NEW_FILE: FrameFlags = FrameFlags::FILE.union(FrameFlags::LRU);
+
+/// Flags of a new page of shared memory.
+pub(crate) const NEW_SHMEM: FrameFlags = FrameFlags::SHMEM
+    .union(FrameFlags::SWAPBACKED)
+    .union(FrameFlags::LRU);
+
+/// Notes an access that was not through the page tables' young bit
+/// (`mm/swap.c: folio_mark_accessed()`, 6.19, without MGLRU; its per-CPU batches are taken as
+/// drained).
+pub(crate) fn mark_accessed(frames: &Frames, pfn: Pfn) {
+    if pfn.is_zero_page() || !pfn.has_meta() {
+        return;
+    }
+    let meta = frames.meta(frames.head(pfn));
+    let flags = meta.flags();
+    if !flags.contains(FrameFlags::REFERENCED) {
+        meta.set_flags(FrameFlags::REFERENCED);
+    } else if !flags.intersects(FrameFlags::MLOCKED | FrameFlags::ACTIVE) {
+        meta.set_flags(FrameFlags::ACTIVE);
+        meta.clear_flags(FrameFlags::REFERENCED);
+    }
+}
+
+/// Marks a page's folio dirty (`folio_mark_dirty()`).
+pub(crate) fn mark_dirty(frames: &Frames, pfn: Pfn) {
+    frames.meta(frames.head(pfn)).set_flags(FrameFlags::DIRTY);
+}
+
+/// The flags of a page's folio, and its own exclusivity.
+pub(crate) fn flags_of(frames: &Frames, pfn: Pfn) -> FrameFlags {
+    let own = frames.meta(pfn).flags();
+    if own.contains(FrameFlags::HUGE_TAIL) {
+        let shared = frames.meta(pfn.huge_down()).flags() - FrameFlags::ANON_EXCLUSIVE;
+        shared | (own & FrameFlags::ANON_EXCLUSIVE)
+    } else {
+        own
+    }
+}
+
+/// Is it anonymous memory?
+pub(crate) fn is_anon(frames: &Frames, pfn: Pfn) -> bool {
+    frames.meta(pfn).has(FrameFlags::ANON)
+}
+
+/// What the page counts as when it is resident (`mm_counter()`).
+pub(crate) fn rss_kind(frames: &Frames, pfn: Pfn) -> RssKind {
+    let flags = flags_of(frames, pfn);
+    if flags.contains(FrameFlags::ANON) {
+        RssKind::Anon
+    } else if flags.contains(FrameFlags::SWAPBACKED) {
+        RssKind::Shmem
+    } else {
+        RssKind::File
+    }
+}

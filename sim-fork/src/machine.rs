@@ -1,0 +1,199 @@
+//! The simulated machine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use sim_core::store::{DefaultStore, VmaStore};
+use sim_core::{
+    Backend, BackendError, Call, Event, Outcome, Pid, Profile, Setup, Snapshot, SnapshotLevel,
+};
+use sim_pagetable::{Arch, Arm64, X86_64, X86_64NoSoftDirty};
+
+use crate::invariants;
+use crate::proc::{self, DumpKind};
+use crate::process::Process;
+use crate::shared::Shared;
+use crate::space::AddressSpace;
+
+/// Processes and what they share. All methods take `&self` and may be called by several threads
+/// once [`set_concurrent`](SimBackend::set_concurrent) said so.
+#[derive(Debug)]
+pub struct Machine<A: Arch, S: VmaStore = DefaultStore> {
+    shared: Shared,
+    processes: RwLock<BTreeMap<Pid, Arc<Process<A, S>>>>,
+}
+
+/// What the simulator offers beyond [`Backend`].
+pub trait SimBackend: Backend + Send + Sync {
+    /// Runs a call in a process; [`Backend::call`] for several threads.
+    ///
+    /// # Errors
+    /// As [`Backend::call`].
+    fn run(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError>;
+
+    /// Says whether several threads are about to [`run`](Self::run) calls; locks are only taken
+    /// then. Only change it while one thread runs.
+    fn set_concurrent(&self, concurrent: bool);
+
+    /// A view of a process as text.
+    ///
+    /// # Errors
+    /// If there is no such process.
+    fn dump(&self, pid: Pid, what: DumpKind) -> Result<String, BackendError>;
+
+    /// Starts or stops recording events in a process.
+    ///
+    /// # Errors
+    /// If there is no such process.
+    fn record_events(&self, pid: Pid, on: bool) -> Result<(), BackendError>;
+
+    /// Events recorded in a process since the last time.
+    ///
+    /// # Errors
+    /// If there is no such process.
+    fn take_events(&self, pid: Pid) -> Result<Vec<Event>, BackendError>;
+
+    /// Checks all invariants of the machine.
+    ///
+    /// # Errors
+    /// The first broken one, by name.
+    fn check_invariants(&self) -> Result<(), String>;
+}
+
+/// The machine that a set-up describes, with one process, [`Pid::MAIN`].
+///
+/// # Errors
+/// If its RAM does not even hold a process without memory.
+pub fn new_machine(setup: &Setup) -> Result<Box<dyn SimBackend>, BackendError> {
+    new_machine_with_store::<DefaultStore>(setup)
+}
+
+/// The same with another store of VMAs.
+///
+/// # Errors
+/// As [`new_machine`].
+pub fn new_machine_with_store<S: VmaStore>(
+    setup: &Setup,
+) -> Result<Box<dyn SimBackend>, BackendError> {
+    Ok(match (setup.arch, setup.profile) {
+        (sim_core::Arch::Arm64, _) => Box::new(Machine::<Arm64, S>::new(setup)?),
+        // The kernel that this profile stands for is built without soft-dirty tracking.
+        (sim_core::Arch::X86_64, Profile::V6_18Stable) => {
+            Box::new(Machine::<X86_64NoSoftDirty, S>::new(setup)?)
+        }
+        (sim_core::Arch::X86_64, _) => Box::new(Machine::<X86_64, S>::new(setup)?),
+    })
+}
+
+impl<A: Arch, S: VmaStore> Machine<A, S> {
+    /// The machine that a set-up describes.
+    ///
+    /// # Errors
+    /// If its RAM does not even hold a process without memory.
+    pub fn new(setup: &Setup) -> Result<Self, BackendError> {
+        let shared = Shared::new(setup);
+        let space = AddressSpace::empty(&shared)
+            .map_err(|error| BackendError::Broken(error.to_string()))?;
+        let main = Process {
+            pid: Pid::MAIN,
+            space: Arc::new(space),
+        };
+        Ok(Self {
+            shared,
+            processes: RwLock::new(BTreeMap::from([(Pid::MAIN, Arc::new(main))])),
+        })
+    }
+
+    /// What the processes share.
+    pub const fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// A live process.
+    ///
+    /// # Errors
+    /// If there is none with this number.
+    pub fn process(&self, pid: Pid) -> Result<Arc<Process<A, S>>, BackendError> {
+        let found = self.processes.read().get(&pid).cloned();
+        found.ok_or(BackendError::NoSuchProcess(pid))
+    }
+
+    /// Live processes, ascending.
+    pub fn all_processes(&self) -> Vec<Arc<Process<A, S>>> {
+        self.processes.read().values().cloned().collect()
+    }
+
+    /// Every address space once, in the order in which they were made (what walks of `i_mmap` and
+    /// of anon_vmas go through).
+    pub fn spaces(&self) -> Vec<Arc<AddressSpace<A, S>>> {
+        let by_number: BTreeMap<_, _> = self
+            .processes
+            .read()
+            .values()
+            .map(|p| (p.space.pages.number, Arc::clone(&p.space)))
+            .collect();
+        by_number.into_values().collect()
+    }
+
+    /// Adds a process, or gives one another address space.
+    pub(crate) fn insert_process(&self, pid: Pid, space: Arc<AddressSpace<A, S>>) {
+        let process = Arc::new(Process { pid, space });
+        self.processes.write().insert(pid, process);
+    }
+
+    /// Takes a process out.
+    pub(crate) fn remove_process(&self, pid: Pid) {
+        self.processes.write().remove(&pid);
+    }
+}
+
+impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
+    fn call(&mut self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
+        self.run(pid, call)
+    }
+
+    fn snapshot(&mut self, pid: Pid, level: SnapshotLevel) -> Result<Snapshot, BackendError> {
+        let process = self.process(pid)?;
+        Ok(proc::snapshot(&self.shared, &process.space, level))
+    }
+
+    fn processes(&self) -> Vec<Pid> {
+        self.processes.read().keys().copied().collect()
+    }
+}
+
+impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
+    fn run(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
+        let process = self.process(pid)?;
+        if let Call::InjectAllocFailure { nth } = call {
+            self.shared.fail().arm(*nth);
+            return Ok(Outcome::OK);
+        }
+        let outcome = self.dispatch(&process, call);
+        self.shared.fail().disarm();
+        outcome
+    }
+
+    fn set_concurrent(&self, concurrent: bool) {
+        self.shared.frames.set_concurrent(concurrent);
+    }
+
+    fn dump(&self, pid: Pid, what: DumpKind) -> Result<String, BackendError> {
+        let process = self.process(pid)?;
+        Ok(proc::dump(&self.shared, &process, what))
+    }
+
+    fn record_events(&self, pid: Pid, on: bool) -> Result<(), BackendError> {
+        self.process(pid)?.space.mm.write().events.set_enabled(on);
+        Ok(())
+    }
+
+    fn take_events(&self, pid: Pid) -> Result<Vec<Event>, BackendError> {
+        Ok(self.process(pid)?.space.mm.write().events.take())
+    }
+
+    fn check_invariants(&self) -> Result<(), String> {
+        invariants::check(self).map_err(|broken| broken.to_string())
+    }
+}

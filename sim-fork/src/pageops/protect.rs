@@ -1,0 +1,177 @@
+//! Changing rights (`mm/mprotect.c: change_protection()`, 6.19).
+
+use sim_core::{PageRange, VmFlags, Vma};
+use sim_pagetable::{
+    Arch, Entry, Flush, FrameFlags, Leaf, Marker, PageProt, PteTable, Run, VaRange,
+};
+
+use crate::folio;
+use crate::pager::{Pager, wants_writenotify};
+use crate::thp;
+use crate::va::va_range;
+
+/// What happens to userfaultfd write protection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum UffdWp {
+    /// Nothing (mprotect).
+    Keep,
+    /// It is set (`MM_CP_UFFD_WP`).
+    Protect,
+    /// It is cleared (`MM_CP_UFFD_WP_RESOLVE`).
+    Resolve,
+}
+
+/// One change: what each entry becomes.
+struct Change<'v> {
+    vma: &'v Vma,
+    prot: PageProt,
+    /// `MM_CP_TRY_CHANGE_WRITABLE`.
+    try_writable: bool,
+    uffd: UffdWp,
+}
+
+impl<A: Arch> Pager<'_, A> {
+    /// Gives the entries of a range the VMA's protection, and changes write protection.
+    ///
+    /// # Errors
+    /// Only for [`UffdWp::Protect`], which needs page tables for markers.
+    pub(crate) fn protect(
+        &self,
+        vma: &Vma,
+        range: PageRange,
+        uffd: UffdWp,
+    ) -> Result<(), sim_pagetable::NoMemory> {
+        let change = Change {
+            vma,
+            prot: self.page_prot(vma),
+            try_writable: uffd != UffdWp::Protect && wants_manual_upgrade::<A>(vma),
+            uffd,
+        };
+        if range.is_empty() {
+            return Ok(());
+        }
+        let range = va_range(range);
+        if uffd == UffdWp::Protect && self.uses_markers(vma) {
+            for run in self.tables().walk_alloc(range) {
+                self.protect_run(&change, run?);
+            }
+        } else {
+            for run in self.tables().walk(range) {
+                self.protect_run(&change, run);
+            }
+        }
+        self.tables().flush(Flush::of(range));
+        Ok(())
+    }
+
+    /// Are empty entries write-protected by markers? (`userfaultfd_wp_use_markers()`)
+    fn uses_markers(&self, vma: &Vma) -> bool {
+        let features = self.shared.uffd_features();
+        !vma.is_anon() || features.contains(sim_core::UffdFeatures::WP_UNPOPULATED)
+    }
+
+    fn protect_run(&self, change: &Change<'_>, run: Run<'_, A>) {
+        let Run { range, leaf } = run;
+        match leaf {
+            Leaf::Absent => {}
+            Leaf::Table(table) => self.protect_table(change, &table, range),
+            Leaf::Huge(slot) if range.is_huge_block() => {
+                let old = slot.entry();
+                if let Some(new) = self.changed_present(change, old) {
+                    slot.change(new);
+                }
+            }
+            Leaf::Huge(slot) => {
+                drop(slot);
+                thp::split::split(self, change.vma, range.start());
+                if let Leaf::Table(table) = self.tables().leaf(range.start()) {
+                    self.protect_table(change, &table, range);
+                }
+            }
+        }
+    }
+
+    fn protect_table(&self, change: &Change<'_>, table: &PteTable<'_, A>, range: VaRange) {
+        for slot in table.slots(range) {
+            let old = slot.get();
+            let new = if old.is_present() {
+                self.changed_present(change, old)
+            } else if old.is_none() {
+                self.changed_empty(change)
+            } else {
+                changed_absent(change, old)
+            };
+            if let Some(new) = new
+                && new != old
+            {
+                slot.set(new);
+            }
+        }
+    }
+
+    fn changed_present(&self, change: &Change<'_>, old: Entry<A>) -> Option<Entry<A>> {
+        if !old.is_present() {
+            return None;
+        }
+        let mut new = old.modify(change.prot);
+        match change.uffd {
+            UffdWp::Keep => {}
+            UffdWp::Protect => new = new.with_uffd_wp(true),
+            UffdWp::Resolve => new = new.with_uffd_wp(false),
+        }
+        if change.try_writable && !new.is_writable() && self.may_become_writable(change.vma, new) {
+            new = new.mk_write();
+        }
+        Some(new)
+    }
+
+    fn changed_empty(&self, change: &Change<'_>) -> Option<Entry<A>> {
+        let marker = change.uffd == UffdWp::Protect && self.uses_markers(change.vma);
+        marker.then(|| Entry::marker(Marker::UFFD_WP))
+    }
+
+    /// Can the write fault be saved? (`mm/mprotect.c: can_change_pte_writable()`)
+    fn may_become_writable(&self, vma: &Vma, entry: Entry<A>) -> bool {
+        let flags = vma.flags();
+        if !flags.contains(VmFlags::WRITE) || entry.is_prot_none() {
+            return false;
+        }
+        let tracked = A::SOFT_DIRTY != 0 && !flags.contains(VmFlags::SOFTDIRTY);
+        if tracked && !entry.is_soft_dirty() {
+            return false;
+        }
+        let armed = vma.uffd().is_some() && flags.contains(VmFlags::UFFD_WP);
+        if armed && entry.is_uffd_wp() {
+            return false;
+        }
+        if flags.contains(VmFlags::SHARED) {
+            return entry.is_dirty();
+        }
+        let exclusive = FrameFlags::ANON | FrameFlags::ANON_EXCLUSIVE;
+        Self::normal_page(entry)
+            .is_some_and(|pfn| folio::flags_of(self.frames(), pfn).contains(exclusive))
+    }
+}
+
+/// `vma_wants_manual_pte_write_upgrade()`.
+fn wants_manual_upgrade<A: Arch>(vma: &Vma) -> bool {
+    let flags = vma.flags();
+    if flags.contains(VmFlags::SHARED) {
+        wants_writenotify::<A>(flags, vma.file())
+    } else {
+        flags.contains(VmFlags::WRITE)
+    }
+}
+
+/// What becomes of an entry without a page. Guards and poison are left alone.
+fn changed_absent<A: Arch>(change: &Change<'_>, old: Entry<A>) -> Option<Entry<A>> {
+    if let Some(marker) = old.as_marker() {
+        let resolved = change.uffd == UffdWp::Resolve && marker == Marker::UFFD_WP;
+        return resolved.then_some(Entry::NONE);
+    }
+    match change.uffd {
+        UffdWp::Keep => None,
+        UffdWp::Protect => Some(old.with_uffd_wp(true)),
+        UffdWp::Resolve => Some(old.with_uffd_wp(false)),
+    }
+}

@@ -1,0 +1,12 @@
+//! What `/proc/PID` shows: snapshots, maps, smaps, pagemap, clear_refs, and dumps.
+
+mod clear_refs;
+mod dump;
+mod pagemap;
+mod smaps;
+mod snapshot;
+
+pub(crate) use self::clear_refs::clear_refs;
+pub use self::dump::DumpKind;
+pub(crate) use self::dump::dump;
+pub(crate) use self::snapshot::snapshot;

@@ -1,0 +1,35 @@
+//! Removing a huge entry (`mm/huge_memory.c: zap_huge_pmd()`, 6.19).
+
+use sim_core::Vma;
+use sim_pagetable::{Arch, FrameFlags, HUGE_PAGES, PmdSlot};
+
+use crate::folio;
+use crate::pageops::ZapMode;
+use crate::pager::Pager;
+use crate::rss::RssKind;
+
+/// Removes a huge entry whole.
+pub(crate) fn zap<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PmdSlot<'_, A>, mode: ZapMode) {
+    let entry = slot.entry();
+    let Some(head) = entry.pfn() else {
+        drop(slot.remove_huge(false));
+        return;
+    };
+    if head.is_zero_page() {
+        drop(slot.remove_huge(true));
+        return;
+    }
+    let kind = folio::rss_kind(pager.frames(), head);
+    if kind == RssKind::Anon && mode == ZapMode::ObjectPages {
+        return;
+    }
+    drop(slot.remove_huge(kind == RssKind::Anon));
+    if kind != RssKind::Anon {
+        pager.object_page_unmapped(vma, entry);
+    }
+    let frames = pager.frames();
+    frames.unmap_huge(head);
+    pager.rss().add(kind, -(HUGE_PAGES as i64));
+    frames.meta(head).clear_flags(FrameFlags::MLOCKED);
+    frames.put(head);
+}
