@@ -4,7 +4,8 @@
 //! expect. [`Scenario::parse`] reads one, or says everything that is wrong with it
 //! ([`Diagnostics`]); [`run`] runs it on any [`Backend`](sim_core::Backend) and gives a
 //! [`RunReport`]; [`RunDocument`] is that report as the JSON of `vmsim run --json`. Who wants to
-//! drive back ends by hand, e.g. two in lockstep, takes an [`Executor`].
+//! drive back ends by hand, e.g. two in lockstep, takes an [`Executor`]. [`schema`] has the JSON
+//! Schemas of the language and of the document.
 
 mod check;
 pub mod diagnostics;
@@ -16,6 +17,7 @@ pub mod replay;
 mod report;
 mod runner;
 pub mod scenario;
+pub mod schema;
 pub mod source;
 mod validate;
 
