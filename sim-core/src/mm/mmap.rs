@@ -184,6 +184,9 @@ impl<S: VmaStore> Mm<S> {
         } else {
             region.backing
         };
+        if is_synchronous_disk_file(region) {
+            return Err(Errno::EOPNOTSUPP);
+        }
         let vma = Vma::new(region.range, region.pgoff, region.flags, backing);
         if backing.file().is_some() {
             pages.mmap_file(&vma)?;
@@ -213,6 +216,13 @@ impl<S: VmaStore> Mm<S> {
             self.counters.locked_vm += count;
         }
     }
+}
+
+/// Disk file systems refuse `MAP_SYNC` without DAX, when room has been made already
+/// (`fs/ext4/file.c: ext4_file_mmap()`); shared memory ignores it.
+fn is_synchronous_disk_file(region: &Region) -> bool {
+    let kind = region.backing.file().map(|file| file.kind);
+    kind == Some(MappedKind::Regular) && region.flags.contains(VmFlags::SYNC)
 }
 
 /// Can a VMA with these flags be locked? (`mm/internal.h: vma_supports_mlock()`)
