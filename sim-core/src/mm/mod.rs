@@ -34,6 +34,12 @@ mod vma_name;
 mod walk;
 
 #[cfg(test)]
+mod attribute_tests;
+#[cfg(test)]
+mod madvise_tests;
+#[cfg(test)]
+mod place_tests;
+#[cfg(test)]
 mod script;
 
 pub use brk::BrkFields;

@@ -77,21 +77,15 @@ impl<S: VmaStore> Mm<S> {
             // Disk file systems use thp_get_unmapped_area().
             Some(MappedKind::Regular) => self.huge_area(request),
             // shmem aligns only if huge pages are enabled for it; by default they are not.
-            Some(MappedKind::Memfd | MappedKind::DevZero) => None,
-            Some(MappedKind::Pfnmap | MappedKind::Mixedmap) => None,
-            None if !shared && request.addr == VirtAddr::ZERO => {
-                let whole = request.len.get().is_multiple_of(PMD_SIZE);
-                let request = AreaRequest {
-                    pgoff: PageOffset::new(0),
-                    ..*request
-                };
-                if whole {
-                    self.huge_area(&request)
-                } else {
-                    None
-                }
-            }
-            None => None,
+            Some(
+                MappedKind::Memfd | MappedKind::DevZero | MappedKind::Pfnmap | MappedKind::Mixedmap,
+            ) => None,
+            None if shared || request.addr != VirtAddr::ZERO => None,
+            None if !request.len.get().is_multiple_of(PMD_SIZE) => None,
+            None => self.huge_area(&AreaRequest {
+                pgoff: PageOffset::new(0),
+                ..*request
+            }),
         };
         aligned.map_or_else(|| self.plain_area(request), Ok)
     }
@@ -127,10 +121,10 @@ impl<S: VmaStore> Mm<S> {
 
     /// The mm's search (`mm_get_unmapped_area_vmflags()`).
     fn plain_area(&self, request: &AreaRequest) -> Result<VirtAddr, Errno> {
-        if !self.config.layout.legacy {
-            self.area_top_down(request)
-        } else {
+        if self.config.layout.legacy {
             self.area_bottom_up(request)
+        } else {
+            self.area_top_down(request)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Growing a mapping, in place if there is room: mm/mremap.c: `expand_vma()`, 6.18.
 
-use crate::store::{NoMemory, VmaId, VmaStore};
+use crate::store::{VmaId, VmaStore};
 use crate::{
     AreaRequest, Backing, Bytes, Errno, MapFlags, Mm, MremapFlags, PageOffset, PageOps, PageRange,
     VirtAddr, VmFlags,
@@ -60,15 +60,12 @@ impl<S: VmaStore> Mm<S> {
     ) -> Result<(), Errno> {
         let flags = self.vma(id).flags();
         self.charge_remap(id, remap)?;
-        match self.merge_extend(pages, id, remap.delta().pages()) {
-            Ok(Some(_)) => {
-                self.account_remap(flags, remap.delta());
-                Ok(())
-            }
-            Ok(None) | Err(NoMemory) => {
-                self.uncharge_remap(flags, remap);
-                Err(Errno::ENOMEM)
-            }
+        if let Ok(Some(_)) = self.merge_extend(pages, id, remap.delta().pages()) {
+            self.account_remap(flags, remap.delta());
+            Ok(())
+        } else {
+            self.uncharge_remap(flags, remap);
+            Err(Errno::ENOMEM)
         }
     }
 

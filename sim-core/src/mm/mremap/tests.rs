@@ -57,6 +57,14 @@ fn moves_and_resizes() {
             "map 0..5 rw; map 6..10 rw; write 0; write 6; remap 2..9 7 maymove fixed keep to 20",
             "0..5 rw | 6..10 rw | 20..23 rw | 24..27 rw",
         ),
+    ] {
+        check(case, script, layout);
+    }
+}
+
+#[test]
+fn the_running_kernel_moves_and_resizes_so() {
+    for (case, script, layout) in [
         ("L", "map 0..4 rw; remap 0..8 4", "0..4 rw"),
         ("L", "map 0..4 rw; remap 0..8 8", "0..4 rw"),
         (
