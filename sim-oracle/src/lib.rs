@@ -1,6 +1,8 @@
 //! What vmsim is compared with: the live kernel, a reference model, generators, the differential runner.
 
 pub mod compare;
+pub mod fuzz;
+pub mod generate;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[expect(
     unsafe_code,
@@ -8,6 +10,8 @@ pub mod compare;
 )]
 pub mod live;
 pub mod lockstep;
+pub mod render;
+pub mod shrink;
 
 pub use compare::{Comparison, Difference, Level};
 pub use lockstep::{Divergence, Lockstep};

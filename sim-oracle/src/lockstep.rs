@@ -62,6 +62,8 @@ pub struct Lockstep<'a> {
     right: &'a mut dyn Backend,
     comparison: Comparison,
     calls: usize,
+    every: usize,
+    last: Option<(Pid, Call, (Outcome, Outcome))>,
     divergence: Option<Box<Divergence>>,
     failed: Option<Side>,
 }
@@ -78,8 +80,35 @@ impl<'a> Lockstep<'a> {
             right,
             comparison,
             calls: 0,
+            every: 1,
+            last: None,
             divergence: None,
             failed: None,
+        }
+    }
+
+    /// Compares states only after every so many calls, and at [`finish`](Self::finish).
+    #[must_use]
+    pub const fn comparing_every(mut self, calls: usize) -> Self {
+        self.every = calls;
+        self
+    }
+
+    /// Compares the states that have not been compared yet.
+    pub fn finish(&mut self) {
+        if let Some((pid, call, outcomes)) = self.last.take()
+            && self.divergence.is_none()
+        {
+            // A side that cannot show its state now will say so when it is asked for more.
+            let _ = self.compare_states(pid, &call, outcomes);
+        }
+    }
+
+    /// A side broke down, and that is the difference.
+    pub fn break_down(&mut self, pid: Pid, call: &Call, difference: Difference) {
+        if self.divergence.is_none() {
+            let outcomes = (Outcome::Livelock, Outcome::Livelock);
+            self.diverge(pid, call, outcomes, pid, difference, None);
         }
     }
 
@@ -104,7 +133,7 @@ impl<'a> Lockstep<'a> {
     ) -> Result<(Outcome, Outcome), BackendError> {
         // The kernel first: a call that it cannot run must not have changed the simulator.
         let right = run(self.right).inspect_err(|_| self.failed = Some(Side::Right))?;
-        let left = run(self.left).inspect_err(|_| self.failed = Some(Side::Left))?;
+        let left = catching(|| run(self.left)).inspect_err(|_| self.failed = Some(Side::Left))?;
         Ok((left, right))
     }
 
@@ -121,6 +150,20 @@ impl<'a> Lockstep<'a> {
             self.diverge(pid, call, outcomes, pid, difference, Some((l, r)));
             return Ok(());
         }
+        if self.every > 1 && !(self.calls + 1).is_multiple_of(self.every) {
+            self.last = Some((pid, call.clone(), outcomes));
+            return Ok(());
+        }
+        self.last = None;
+        self.compare_states(pid, call, outcomes)
+    }
+
+    fn compare_states(
+        &mut self,
+        pid: Pid,
+        call: &Call,
+        outcomes: (Outcome, Outcome),
+    ) -> Result<(), BackendError> {
         let (l, r) = (self.left.processes(), self.right.processes());
         if l != r {
             let difference = Difference::Processes { left: l, right: r };
@@ -149,9 +192,7 @@ impl<'a> Lockstep<'a> {
             .right
             .snapshot(pid, level)
             .inspect_err(|_| self.failed = Some(Side::Right))?;
-        let left = self
-            .left
-            .snapshot(pid, level)
+        let left = catching(|| self.left.snapshot(pid, level))
             .inspect_err(|_| self.failed = Some(Side::Left))?;
         Ok((left, right))
     }
@@ -198,6 +239,18 @@ impl Backend for Lockstep<'_> {
     fn processes(&self) -> Vec<Pid> {
         self.left.processes()
     }
+}
+
+/// A panic of a simulator is a finding like others.
+fn catching<T>(run: impl FnOnce() -> Result<T, BackendError>) -> Result<T, BackendError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("without a text");
+        Err(BackendError::Broken(format!("panicked: {text}")))
+    })
 }
 
 /// Runs calls on both back ends until they differ.

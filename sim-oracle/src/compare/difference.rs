@@ -59,6 +59,13 @@ pub enum Difference {
         /// On the right.
         right: Option<PageState>,
     },
+    /// A side broke down.
+    Broken {
+        /// It was the right one.
+        right: bool,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What of a VMA differs.
@@ -103,6 +110,7 @@ pub(crate) enum DifferenceKind {
     Flags,
     Counter(&'static str),
     Page,
+    Broken,
 }
 
 impl Difference {
@@ -114,6 +122,7 @@ impl Difference {
             Self::Flags { .. } => DifferenceKind::Flags,
             Self::Counter { name, .. } => DifferenceKind::Counter(name),
             Self::Page { .. } => DifferenceKind::Page,
+            Self::Broken { .. } => DifferenceKind::Broken,
         }
     }
 }
@@ -147,6 +156,10 @@ impl fmt::Display for Difference {
                 super::render::page(*left),
                 super::render::page(*right)
             ),
+            Self::Broken { right, why } => {
+                let side = if *right { "right" } else { "left" };
+                write!(f, "the {side} side broke down: {why}")
+            }
         }
     }
 }

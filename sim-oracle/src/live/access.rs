@@ -46,12 +46,16 @@ impl LiveKernel {
             let target = start + page * PAGE_SIZE;
             let op = Op::access(kind::EXEC, target, 1, 0);
             match self.run_one(pid, op, self.patience(pid)?)? {
-                // Only a fault of the fetch itself has the page's address.
+                // Only a fault of the fetch itself has the page's address (an instruction that is
+                // none raises another signal).
                 Done::Signal {
                     number,
                     code,
                     address,
-                } if address == target && code != SI_KERNEL && number != libc::SIGTRAP => {
+                } if matches!(number, libc::SIGSEGV | libc::SIGBUS)
+                    && address == target
+                    && code != SI_KERNEL =>
+                {
                     return signal(number);
                 }
                 Done::Signal { number, .. } if number == libc::SIGUSR1 => {

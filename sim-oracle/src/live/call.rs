@@ -293,7 +293,6 @@ impl LiveKernel {
         worker::execve(worker, &self.region, &self.image)
             .and_then(|()| limits::pad(worker, &self.region, &self.setup.limits))
             .and_then(|()| process.begin(&self.region))
-            .and_then(|()| limits::drop_capabilities(worker, &self.region, self.privileges))
             .map_err(|e| broken(&e))?;
         Ok(Outcome::OK)
     }

@@ -162,15 +162,28 @@ pub(super) fn drop_capabilities(
 ) -> io::Result<()> {
     /// `CAP_SYS_PTRACE`: userfaultfd asks for it.
     const KEPT: u64 = 1 << 19;
+    const SECBIT_NOROOT: u64 = 1;
     const VERSION_3: u64 = 0x2008_0522;
     if privileges == Privileges::All {
         return Ok(());
     }
+    // Root gets no capabilities back by executing a program, which would also turn randomisation
+    // on again; the one that is kept is handed on.
+    let prctl = |what: i32, more: [u64; 4]| {
+        let [a, b, c, d] = more;
+        Op::syscall(libc::SYS_prctl, [what as u64, a, b, c, d])
+    };
+    let secure = prctl(libc::PR_SET_SECUREBITS, [SECBIT_NOROOT, 0, 0, 0]);
     // The header (version, process 0), then effective, permitted, inheritable; twice.
     let pair = |low: u64, high: u64| low | high << 32;
-    let numbers = [VERSION_3, pair(KEPT, KEPT), 0, 0];
-    worker.put_numbers(region, 0, &numbers);
+    worker.put_numbers(region, 0, &[VERSION_3, pair(KEPT, KEPT), KEPT, 0]);
     let base = worker.data_address();
-    let op = Op::syscall(libc::SYS_capset, [base, base + size_of::<u64>() as u64]);
-    worker.prepare(region, &[op]).map(drop)
+    let capset = Op::syscall(libc::SYS_capset, [base, base + size_of::<u64>() as u64]);
+    let raise = libc::PR_CAP_AMBIENT_RAISE as u64;
+    let ambient = prctl(
+        libc::PR_CAP_AMBIENT,
+        [raise, KEPT.trailing_zeros().into(), 0, 0],
+    );
+    let ops = [secure, capset, ambient];
+    worker.prepare(region, &ops).map(drop)
 }

@@ -1,0 +1,285 @@
+//! What a run of the generator is about: which operations it uses, how often, in what world.
+
+use sim_core::{Bytes, FileKind, FileSpec, PAGE_SIZE, PMD_PAGES, Setup, VirtAddr};
+
+/// The subject of generated runs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mode {
+    /// VMAs of private anonymous memory.
+    Anon,
+    /// File mappings, truncation.
+    File,
+    /// Shared memory.
+    Shared,
+    /// Several processes, copy-on-write.
+    Processes,
+    /// Guard regions among everything else.
+    Guard,
+    /// Limits: number of VMAs, locked memory, address space, data.
+    Limits,
+    /// Addresses that the kernel chooses.
+    AddressChoice,
+    /// Huge pages.
+    Huge,
+    /// userfaultfd.
+    Uffd,
+    /// Reclaim, lazy freeing, clearing of references.
+    Reclaim,
+    /// Any of the others, chosen anew for each run.
+    Mixed,
+}
+
+impl Mode {
+    /// Every mode with its name on the command line.
+    pub const NAMES: &'static [(&'static str, Self)] = &[
+        ("anon", Self::Anon),
+        ("file", Self::File),
+        ("shared", Self::Shared),
+        ("processes", Self::Processes),
+        ("guard", Self::Guard),
+        ("limits", Self::Limits),
+        ("address", Self::AddressChoice),
+        ("huge", Self::Huge),
+        ("uffd", Self::Uffd),
+        ("reclaim", Self::Reclaim),
+        ("mixed", Self::Mixed),
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, mode)| *mode == self)
+            .map_or("mixed", |(name, _)| name)
+    }
+
+    /// The modes that are not made of others.
+    pub(crate) const SINGLE: &'static [Self] = &[
+        Self::Anon,
+        Self::File,
+        Self::Shared,
+        Self::Processes,
+        Self::Guard,
+        Self::Limits,
+        Self::AddressChoice,
+        Self::Huge,
+        Self::Uffd,
+        Self::Reclaim,
+    ];
+}
+
+/// Kinds of calls that the generator chooses from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Op {
+    Mmap,
+    MmapFile,
+    MmapShared,
+    MmapAnywhere,
+    Munmap,
+    Mprotect,
+    MremapResize,
+    MremapMove,
+    AdviseFlags,
+    AdviseDiscard,
+    AdvisePopulate,
+    Guard,
+    Unguard,
+    Mlock,
+    Munlock,
+    Mlockall,
+    Munlockall,
+    Mseal,
+    Brk,
+    Msync,
+    Mincore,
+    Mbind,
+    Uffd,
+    UffdFill,
+    Read,
+    Write,
+    Exec,
+    Fork,
+    Exit,
+    Execve,
+    Collapse,
+    Reclaim,
+    ClearRefs,
+    Truncate,
+    PunchHole,
+}
+
+/// The operations of a mode and their weights.
+pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
+    use Op::{
+        AdviseDiscard, AdviseFlags, AdvisePopulate, Brk, ClearRefs, Collapse, Exec, Execve, Exit,
+        Fork, Guard, Mbind, Mincore, Mlock, Mlockall, Mmap, MmapAnywhere, MmapFile, MmapShared,
+        Mprotect, MremapMove, MremapResize, Mseal, Msync, Munlock, Munlockall, Munmap, PunchHole,
+        Read, Reclaim, Truncate, Uffd, UffdFill, Unguard, Write,
+    };
+    let base = [
+        (Mmap, 10),
+        (Munmap, 5),
+        (Mprotect, 8),
+        (MremapResize, 3),
+        (MremapMove, 5),
+        (AdviseFlags, 3),
+        (Read, 3),
+        (Write, 6),
+    ];
+    let rare = [
+        (AdviseDiscard, 1),
+        (AdvisePopulate, 1),
+        (Mlock, 1),
+        (Munlock, 1),
+        (Mincore, 1),
+        (Msync, 1),
+        (Exec, 1),
+    ];
+    let more: &[(Op, u32)] = match mode {
+        Mode::Anon => &[
+            (Brk, 2),
+            (Mlock, 2),
+            (Munlock, 2),
+            (Mseal, 1),
+            (Mbind, 1),
+            (AdviseDiscard, 2),
+        ],
+        Mode::File => &[
+            (MmapFile, 14),
+            (Truncate, 1),
+            (PunchHole, 1),
+            (AdviseDiscard, 3),
+            (Read, 6),
+            (Exec, 1),
+        ],
+        Mode::Shared => &[
+            (MmapShared, 14),
+            (Fork, 1),
+            (PunchHole, 1),
+            (AdviseDiscard, 3),
+            (Read, 5),
+        ],
+        Mode::Processes => &[
+            (Fork, 4),
+            (Exit, 2),
+            (MmapFile, 3),
+            (MmapShared, 3),
+            (Write, 8),
+            (Read, 4),
+            (Brk, 1),
+            (AdviseDiscard, 2),
+            (Execve, 1),
+        ],
+        Mode::Guard => &[
+            (Guard, 12),
+            (Unguard, 5),
+            (MmapFile, 4),
+            (MmapShared, 4),
+            (Fork, 2),
+            (Exit, 1),
+            (AdviseDiscard, 4),
+            (AdvisePopulate, 2),
+        ],
+        Mode::Limits => &[
+            (Brk, 3),
+            (Mlock, 6),
+            (Munlock, 3),
+            (Mlockall, 2),
+            (Munlockall, 2),
+            (MmapAnywhere, 2),
+            (Fork, 1),
+        ],
+        Mode::AddressChoice => &[(MmapAnywhere, 20), (Brk, 2), (MmapFile, 2), (MmapShared, 2)],
+        Mode::Huge => &[
+            (Collapse, 6),
+            (Write, 8),
+            (Guard, 2),
+            (Unguard, 1),
+            (Fork, 2),
+            (Exit, 1),
+            (AdviseFlags, 6),
+            (AdviseDiscard, 3),
+            (MmapShared, 3),
+            (ClearRefs, 1),
+        ],
+        Mode::Uffd => &[
+            (Uffd, 14),
+            (UffdFill, 10),
+            (MmapShared, 3),
+            (Guard, 1),
+            (Unguard, 1),
+            (Fork, 1),
+            (AdviseDiscard, 2),
+        ],
+        Mode::Reclaim => &[
+            (Reclaim, 6),
+            (AdviseDiscard, 6),
+            (MmapFile, 5),
+            (MmapShared, 3),
+            (ClearRefs, 4),
+            (Fork, 1),
+            (Write, 6),
+            (Read, 6),
+        ],
+        Mode::Mixed => unreachable!("a mixed run has been given a single mode"),
+    };
+    [base.as_slice(), rare.as_slice(), more].concat()
+}
+
+/// The world of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Arena {
+    pub(crate) start: VirtAddr,
+    pub(crate) pages: u64,
+    /// The longest range, in pages, that is usual.
+    pub(crate) usual: u64,
+}
+
+pub(crate) fn arena(mode: Mode) -> Arena {
+    let start = VirtAddr::new(0x1000_0000_0000);
+    match mode {
+        Mode::Huge => Arena {
+            start,
+            pages: 4 * PMD_PAGES,
+            usual: 2 * PMD_PAGES,
+        },
+        _ => Arena {
+            start,
+            pages: 24,
+            usual: 7,
+        },
+    }
+}
+
+/// The files of generated runs: what their kinds and sizes are is part of the interface between
+/// setup and generator.
+pub(crate) fn files(mode: Mode) -> Vec<FileSpec> {
+    let pages = if mode == Mode::Huge {
+        3 * PMD_PAGES
+    } else {
+        12
+    };
+    let file = |name: &str, kind, bytes| FileSpec {
+        name: name.to_owned(),
+        kind,
+        size: Bytes(bytes),
+        fill: None,
+    };
+    vec![
+        file("data", FileKind::Regular, 12 * PAGE_SIZE),
+        file("odd", FileKind::Regular, 5 * PAGE_SIZE + 100),
+        file("shm", FileKind::Memfd, pages * PAGE_SIZE),
+    ]
+}
+
+/// Applies a mode to a setup: its files, its limits.
+pub(crate) fn prepare(mode: Mode, setup: &mut Setup) {
+    setup.files = files(mode);
+    if mode == Mode::Limits {
+        setup.limits.memlock = Some(Bytes::from_pages(16));
+        setup.limits.address_space = Some(Bytes::from_pages(48));
+        setup.limits.data = Some(Bytes::from_pages(32));
+        setup.limits.stack = Some(Bytes::from_pages(64));
+        setup.limits.max_map_count = 12;
+    }
+}
