@@ -39,7 +39,7 @@ fn top_level() -> Value {
         "kernel_features": features(),
         "limits": limits(),
         "thp": thp(),
-        "uffd": closed(json!({ "features": words(first(UffdFeatures::NAMES)) }), &[]),
+        "uffd": closed(&json!({ "features": words(&first(UffdFeatures::NAMES)) }), &[]),
         "files": { "type": "object", "additionalProperties": reference("file") },
         "step": reference("steps"),
     })
@@ -72,7 +72,7 @@ fn definitions() -> Value {
         },
         "expect": expect(),
         "file": closed(
-            json!({
+            &json!({
                 "size": reference("size"),
                 "kind": { "enum": first(FileKind::NAMES) },
                 "fill": reference("byte"),
@@ -101,7 +101,7 @@ fn operation(op: &OpSpec) -> Value {
         .filter(|field| field.presence == Presence::Required)
         .map(|field| field.name);
     let required: Vec<_> = std::iter::once("op").chain(required).collect();
-    let mut schema = closed(Value::Object(properties), &required);
+    let mut schema = closed(&Value::Object(properties), &required);
     schema["title"] = json!(op.name);
     schema["description"] = json!(op.about);
     schema
@@ -111,7 +111,7 @@ fn parameter(field: &FieldSpec) -> Value {
     match field.kind {
         Kind::Name => json!({ "type": "string", "pattern": "^[^0-9\\[\\]\\s-][^\\[\\]\\s]*$" }),
         Kind::Label | Kind::File | Kind::FileRange => json!({ "type": "string" }),
-        Kind::Size => reference("size"),
+        Kind::Size | Kind::PageCount => reference("size"),
         Kind::Address => reference("address"),
         Kind::Range => reference("range"),
         Kind::BrkTarget => json!({
@@ -120,12 +120,12 @@ fn parameter(field: &FieldSpec) -> Value {
         }),
         Kind::Prot => json!({
             "description": "letters of rwx, or names",
-            "anyOf": [{ "type": ["string", "integer"] }, words(bit_names(PROTS))],
+            "anyOf": [{ "type": ["string", "integer"] }, words(&bit_names(PROTS))],
         }),
-        Kind::MapFlags => words(bit_names(MAP_FLAGS)),
-        Kind::MremapFlags => words(bit_names(MREMAP_FLAGS)),
-        Kind::MlockallFlags => words(bit_names(MLOCKALL_FLAGS)),
-        Kind::UffdMode => words(bit_names(UFFD_MODES)),
+        Kind::MapFlags => words(&bit_names(MAP_FLAGS)),
+        Kind::MremapFlags => words(&bit_names(MREMAP_FLAGS)),
+        Kind::MlockallFlags => words(&bit_names(MLOCKALL_FLAGS)),
+        Kind::UffdMode => words(&bit_names(UFFD_MODES)),
         Kind::Advice => {
             let advice = names(Advice::ALL.iter().filter_map(|advice| advice.name()));
             json!({ "anyOf": [{ "enum": advice }, { "type": "integer" }] })
@@ -138,7 +138,6 @@ fn parameter(field: &FieldSpec) -> Value {
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Byte => reference("byte"),
         Kind::Integer => json!({ "type": "integer" }),
-        Kind::PageCount => reference("size"),
         Kind::Steps => reference("steps"),
         Kind::Threads => json!({ "type": "array", "items": reference("steps") }),
         Kind::VmaLines => json!({
@@ -181,12 +180,12 @@ fn features() -> Value {
         .collect();
     let copy = json!({ "enum": first(CopyOnFork::NAMES) });
     properties.insert("copy_on_fork".to_owned(), copy);
-    closed(Value::Object(properties), &[])
+    closed(&Value::Object(properties), &[])
 }
 
 fn limits() -> Value {
     closed(
-        json!({
+        &json!({
             "max_map_count": { "type": "integer", "minimum": 0 },
             "ram": reference("limit"),
             "swap": reference("limit"),
@@ -205,7 +204,7 @@ fn limits() -> Value {
 fn thp() -> Value {
     let ptes = json!({ "type": "integer", "minimum": 0, "maximum": 511 });
     closed(
-        json!({
+        &json!({
             "enabled": { "enum": first(ThpEnabled::NAMES) },
             "use_zero_page": { "type": "boolean" },
             "max_ptes_none": ptes,
@@ -222,7 +221,7 @@ fn counters() -> Value {
         .counters()
         .map(|(name, _)| (name.to_owned(), reference("size")))
         .collect();
-    json!({ "anyOf": [{ "type": "string" }, closed(Value::Object(properties), &[])] })
+    json!({ "anyOf": [{ "type": "string" }, closed(&Value::Object(properties), &[])] })
 }
 
 fn by_range(value: &Value) -> Value {
@@ -230,7 +229,7 @@ fn by_range(value: &Value) -> Value {
 }
 
 /// An object with these properties and no others.
-fn closed(properties: Value, required: &[&str]) -> Value {
+fn closed(properties: &Value, required: &[&str]) -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -240,7 +239,7 @@ fn closed(properties: Value, required: &[&str]) -> Value {
 }
 
 /// An array of these words, a text of them, or their bits.
-fn words(names: Value) -> Value {
+fn words(names: &Value) -> Value {
     json!({
         "anyOf": [
             { "type": "array", "items": { "anyOf": [{ "enum": names }, { "pattern": "^0x" }] } },

@@ -19,7 +19,7 @@ pub(crate) fn validate(
     half_known: &BTreeSet<String>,
     diagnostics: &mut Diagnostics,
 ) {
-    if !count_steps(&scenario.steps, diagnostics).is_some_and(|count| count <= MAX_STEPS) {
+    if count_steps(&scenario.steps, diagnostics).is_none_or(|count| count > MAX_STEPS) {
         let span = scenario
             .steps
             .first()

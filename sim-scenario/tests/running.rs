@@ -101,6 +101,10 @@ fn a_value_is_expected_of_every_page() {
     let read = "[[step]]\nop = 'read'\nrange = 'buf'\nvalue = 7\n";
     check(&format!("{write}{read}"), &[]);
     check(
+        &format!("{write}{read}expect = 8\n"),
+        &["expected 0x8, got 0x7"],
+    );
+    check(
         &format!("{write}{other}{read}"),
         &["expected 0x7 in every page, but 0x100000002000 reads 0x8"],
     );

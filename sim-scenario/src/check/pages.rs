@@ -14,7 +14,7 @@ const SHOWN: usize = 4;
 pub(super) fn pages(pattern: &[PageTerm], at: Interval, runs: &[PageRun]) -> Result<(), String> {
     let mut wrong = Vec::new();
     for (stretch, state) in stretches(at, runs) {
-        if !pattern.iter().any(|term| matches(term, state)) {
+        if !pattern.iter().any(|term| matches(*term, state)) {
             let len = size(stretch.end - stretch.start);
             let is = state.map_or_else(|| "none".to_owned(), describe);
             wrong.push(format!("{:#x}+{len} is `{is}`", stretch.start));
@@ -25,7 +25,7 @@ pub(super) fn pages(pattern: &[PageTerm], at: Interval, runs: &[PageRun]) -> Res
     }
     let more = if wrong.len() > SHOWN { ", …" } else { "" };
     wrong.truncate(SHOWN);
-    let expected: Vec<_> = pattern.iter().map(describe_term).collect();
+    let expected: Vec<_> = pattern.iter().copied().map(describe_term).collect();
     let expected = expected.join(" | ");
     Err(format!(
         "expected `{expected}`, but {}{more}",
@@ -65,7 +65,7 @@ fn stretches(at: Interval, runs: &[PageRun]) -> Vec<(Interval, Option<PageState>
     out
 }
 
-fn matches(term: &PageTerm, state: Option<PageState>) -> bool {
+fn matches(term: PageTerm, state: Option<PageState>) -> bool {
     let agrees = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
     let Some(state) = state else {
         return term.kind == PageKind::None;
@@ -139,10 +139,10 @@ fn describe(state: PageState) -> String {
         }
         PageState::Guard | PageState::Poison | PageState::Marker | PageState::Migration => {}
     }
-    describe_term(&term)
+    describe_term(term)
 }
 
-fn describe_term(term: &PageTerm) -> String {
+fn describe_term(term: PageTerm) -> String {
     let mut out = term.kind.name().to_owned();
     let qualifiers = [
         (term.exclusive, "exclusive", "shared"),

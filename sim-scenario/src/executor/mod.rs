@@ -7,17 +7,16 @@
 mod calls;
 mod judge;
 mod processes;
+mod values;
 
 use std::collections::VecDeque;
 
-use sim_core::{Access, Bytes, Call, Outcome, PAGE_SIZE, Pid, SyscallRange, VirtAddr};
+use sim_core::{Call, Outcome, Pid, SyscallRange, VirtAddr};
 
 use crate::report::{Failure, StepReport, StepResult};
 use crate::scenario::{Check, Op, RangeExpr, Scenario, Step};
 use processes::Processes;
-
-/// Wrong pages that a failed `value` lists.
-const MAX_WRONG_PAGES: usize = 4;
+use values::PagesLeft;
 
 /// What is to be done next.
 #[derive(Clone, Debug)]
@@ -86,19 +85,6 @@ enum Pending<'s> {
     Pages(PagesLeft<'s>),
 }
 
-/// An access whose `value` is being looked up page by page.
-#[derive(Clone, Debug)]
-struct PagesLeft<'s> {
-    step: &'s Step,
-    pid: Pid,
-    outcome: Outcome,
-    next: VirtAddr,
-    /// Pages still to be looked at.
-    left: u64,
-    value: u8,
-    wrong: Vec<String>,
-}
-
 /// Walks a scenario.
 #[derive(Clone, Debug)]
 pub struct Executor<'s> {
@@ -134,8 +120,8 @@ impl<'s> Executor<'s> {
     /// # Panics
     /// If the last call has not been answered.
     pub fn next_action(&mut self) -> Option<Action<'s>> {
-        if let Some(action) = self.next_page() {
-            return Some(action);
+        if let Pending::Pages(pages) = &self.pending {
+            return Some(Action::Call(pages.look()));
         }
         assert!(
             matches!(self.pending, Pending::Nothing),
@@ -170,7 +156,14 @@ impl<'s> Executor<'s> {
                 None
             }
             Pending::Step { step, pid, call } => self.step_done(step, pid, &call, outcome),
-            Pending::Pages(pages) => self.page_done(pages, outcome),
+            Pending::Pages(mut pages) => {
+                pages.seen(outcome);
+                if pages.is_done() {
+                    return Some(self.values_seen(&pages));
+                }
+                self.pending = Pending::Pages(pages);
+                None
+            }
         }
     }
 
@@ -291,11 +284,17 @@ impl<'s> Executor<'s> {
         if self.uses_relative_brk && matches!((call, outcome), (Call::Execve, Outcome::Value(_))) {
             self.unknown_breaks.push_back(pid);
         }
-        if let Some(pages) = pages_to_look_at(step, pid, call, outcome) {
+        if let Some(pages) = PagesLeft::after(step, pid, call, outcome) {
             self.pending = Pending::Pages(pages);
             return None;
         }
         Some(self.judged(step, pid, call, outcome))
+    }
+
+    fn values_seen(&self, pages: &PagesLeft<'s>) -> StepReport<'s> {
+        let mut report = self.judged(pages.step, pages.pid, &pages.call, pages.outcome);
+        report.failures.extend(pages.failure());
+        report
     }
 
     fn judged(&self, step: &'s Step, pid: Pid, call: &Call, outcome: Outcome) -> StepReport<'s> {
@@ -313,37 +312,6 @@ impl<'s> Executor<'s> {
                 .collect(),
         }
     }
-
-    fn next_page(&mut self) -> Option<Action<'s>> {
-        let Pending::Pages(pages) = &self.pending else {
-            return None;
-        };
-        let range = SyscallRange::new(pages.next, Bytes(1));
-        Some(Action::Call(CallAction {
-            step: pages.step,
-            pid: pages.pid,
-            call: Call::Access {
-                range,
-                access: Access::Read,
-            },
-            role: CallRole::Helper,
-        }))
-    }
-
-    fn page_done(&mut self, mut pages: PagesLeft<'s>, outcome: Outcome) -> Option<StepReport<'s>> {
-        if outcome != Outcome::Value(u64::from(pages.value)) && pages.wrong.len() < MAX_WRONG_PAGES
-        {
-            let wrong = format!("{} reads {outcome}", pages.next);
-            pages.wrong.push(wrong);
-        }
-        pages.left -= 1;
-        if pages.left > 0 {
-            pages.next = VirtAddr::new(pages.next.page_down().get().wrapping_add(PAGE_SIZE));
-            self.pending = Pending::Pages(pages);
-            return None;
-        }
-        Some(value_report(pages))
-    }
 }
 
 fn not_run(step: &Step, why: String) -> StepReport<'_> {
@@ -354,60 +322,5 @@ fn not_run(step: &Step, why: String) -> StepReport<'_> {
             span: step.span,
             cause: why,
         }],
-    }
-}
-
-/// The pages whose content a `read` or `exec` with a `value` still has to be compared.
-fn pages_to_look_at<'s>(
-    step: &'s Step,
-    pid: Pid,
-    call: &Call,
-    outcome: Outcome,
-) -> Option<PagesLeft<'s>> {
-    let Op::Access {
-        value: Some(value), ..
-    } = &step.op
-    else {
-        return None;
-    };
-    let Call::Access {
-        range,
-        access: Access::Read | Access::Exec,
-    } = call
-    else {
-        return None;
-    };
-    if !outcome.is_ok() || range.len == Bytes(0) {
-        return None;
-    }
-    let last = range.addr.get().saturating_add(range.len.get() - 1);
-    Some(PagesLeft {
-        step,
-        pid,
-        outcome,
-        next: range.addr.page_down(),
-        left: VirtAddr::new(last).page_number() - range.addr.page_number() + 1,
-        value: *value,
-        wrong: Vec::new(),
-    })
-}
-
-fn value_report(pages: PagesLeft<'_>) -> StepReport<'_> {
-    let failures = if pages.wrong.is_empty() {
-        Vec::new()
-    } else {
-        vec![Failure {
-            span: pages.step.span,
-            cause: format!(
-                "expected {:#x} in every page, but {}",
-                pages.value,
-                pages.wrong.join(", ")
-            ),
-        }]
-    };
-    StepReport {
-        step: pages.step,
-        result: StepResult::Call(pages.outcome),
-        failures,
     }
 }

@@ -54,7 +54,7 @@ fn step(cx: &mut Context, value: &Value<'_>, index: usize, block: Block<'_>) -> 
     let fields = table(cx, value, "a step: { op = … }")?;
     let parsed = well_formed(cx, &fields, index, block);
     if parsed.is_none()
-        && let Some(DeValue::String(name)) = fields.get("name").map(|value| value.get_ref())
+        && let Some(DeValue::String(name)) = fields.get("name").map(Value::get_ref)
     {
         cx.half_known.insert(name.to_string());
     }
