@@ -11,13 +11,26 @@ use super::leaf::{LEAF_MIN, LEAF_SLOTS, Leaf};
 use super::search::search_key;
 
 impl MapleStore {
-    /// Moves the finger to the leaf that `addr` belongs to.
+    /// Moves the finger to the leaf that `addr` belongs to; returns the leaf and the number of its
+    /// entries that start at or below `addr`.
     #[inline]
-    fn seek(&mut self, addr: u64) -> NodeId {
+    fn seek(&mut self, addr: u64) -> (NodeId, usize) {
         let key = search_key(addr);
-        if self.finger_covers(key) {
-            return self.finger.leaf;
+        if let Some(leaf) = self.leaf(self.finger.leaf) {
+            let slot = self.finger.slot;
+            if leaf.is_next_above(slot, key) {
+                return (self.finger.leaf, slot + 1);
+            }
+            if leaf.covers(key) {
+                return (self.finger.leaf, leaf.count_le(key));
+            }
         }
+        let id = self.descend(key);
+        (id, self.leaves[id].count_le(key))
+    }
+
+    /// Moves the finger to the leaf that `key` belongs to, from the root.
+    fn descend(&mut self, key: u64) -> NodeId {
         let mut node = self.root;
         for depth in 0..self.height {
             let inner = &self.inners[node];
@@ -29,20 +42,12 @@ impl MapleStore {
         node
     }
 
-    /// Is the finger certainly at the leaf of `key`?
-    #[inline]
-    fn finger_covers(&self, key: u64) -> bool {
-        self.leaf(self.finger.leaf).is_some_and(|leaf| {
-            leaf.starts[0] <= key && (leaf.next.is_none() || key <= leaf.starts[leaf.len() - 1])
-        })
-    }
-
     /// Moves the finger to the entry that starts at `start`, and returns its leaf and slot.
+    #[inline]
     fn seek_entry(&mut self, start: u64) -> (NodeId, usize) {
-        let id = self.seek(start);
-        let leaf = &self.leaves[id];
-        let slot = leaf.count_le(search_key(start)).checked_sub(1);
-        let slot = slot.filter(|slot| leaf.starts[*slot] == start);
+        let (id, above) = self.seek(start);
+        let slot = above.checked_sub(1);
+        let slot = slot.filter(|slot| self.leaves[id].starts[*slot] == start);
         (id, slot.expect("no entry starts there"))
     }
 
@@ -67,19 +72,18 @@ impl MapleStore {
     pub(super) fn add(&mut self, entry: Entry) {
         let (start, end) = (entry.range.start().get(), entry.range.end().get());
         assert!(start < end, "an entry must not be empty");
-        let mut id = self.seek(start);
-        let mut slot = self.leaves[id].count_le(start);
+        let (mut id, mut slot) = self.seek(start);
         let leaf = &self.leaves[id];
         let fits = self.free_from(leaf, slot) <= start && end <= self.free_to(leaf, slot);
         assert!(fits, "{} overlaps an entry", entry.range);
         if leaf.is_full() {
             self.split_leaf(slot, start);
-            id = self.seek(start);
-            slot = self.leaves[id].count_le(start);
+            (id, slot) = self.seek(start);
         }
         let leaf = &mut self.leaves[id];
         leaf.insert(slot, entry);
         let is_last = slot + 1 == leaf.len();
+        self.finger.slot = slot;
         self.len += 1;
         self.forget_gaps(is_last);
     }
@@ -90,6 +94,7 @@ impl MapleStore {
         let leaf = &mut self.leaves[id];
         let entry = leaf.remove(slot);
         let (len, was_last) = (leaf.len(), slot == leaf.len());
+        self.finger.slot = slot.saturating_sub(1);
         self.len -= 1;
         self.forget_gaps(was_last);
         if len < LEAF_MIN {
@@ -114,6 +119,7 @@ impl MapleStore {
         let leaf = &mut self.leaves[id];
         leaf.set_range(slot, to);
         let is_last = slot + 1 == leaf.len();
+        self.finger.slot = slot;
         self.forget_gaps(is_last);
     }
 

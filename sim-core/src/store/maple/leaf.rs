@@ -73,6 +73,19 @@ impl Leaf {
         count_le(&self.starts, addr)
     }
 
+    /// Do keys from here on up to `key` certainly belong to this leaf?
+    #[inline]
+    pub(super) fn covers(&self, key: u64) -> bool {
+        let last = self.len().wrapping_sub(1);
+        self.starts[0] <= key && (self.next.is_none() || key <= self.starts[last])
+    }
+
+    /// Is `slot` certainly that of the last entry that starts at or below `key`?
+    #[inline]
+    pub(super) fn is_next_above(&self, slot: usize, key: u64) -> bool {
+        slot + 1 < self.len() && self.starts[slot] <= key && key < self.starts[slot + 1]
+    }
+
     /// The entry in a slot.
     #[inline]
     pub(super) fn entry(&self, slot: usize) -> Entry {

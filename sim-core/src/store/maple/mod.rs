@@ -69,6 +69,8 @@ struct Step {
 struct Finger {
     /// The leaf, or none if the tree's shape has changed since.
     leaf: NodeId,
+    /// The slot of the last change, as a guess where the next one is.
+    slot: usize,
     /// The inner nodes above it, from the root; as many as the tree is high.
     path: [Step; MAX_DEPTH],
 }
@@ -101,6 +103,7 @@ impl Default for MapleStore {
             len: 0,
             finger: Finger {
                 leaf: NodeId::NONE,
+                slot: 0,
                 path: [nowhere; MAX_DEPTH],
             },
         }
