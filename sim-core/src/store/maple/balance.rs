@@ -36,8 +36,11 @@ impl MapleStore {
             return;
         };
         let pair = self.siblings(self.finger.path[depth]);
-        self.finger.leaf = NodeId::NONE;
         let (left, right) = self.leaves.pair(pair.left, pair.right);
+        if !left.join_bases(right) {
+            return;
+        }
+        self.finger.leaf = NodeId::NONE;
         *left.gap_known.get_mut() = false;
         *right.gap_known.get_mut() = false;
         let (left_len, right_len) = (left.len(), right.len());
@@ -58,7 +61,7 @@ impl MapleStore {
         } else {
             left.give_to_next(right, left_len - half);
         }
-        let key = right.starts[0];
+        let key = right.start(0);
         self.renew(pair, key);
     }
 

@@ -7,7 +7,7 @@ use super::MapleStore;
 use super::Step;
 use super::arena::NodeId;
 use super::inner::{INNER_SLOTS, Inner};
-use super::leaf::{LEAF_MIN, LEAF_SLOTS, Leaf};
+use super::leaf::{LEAF_MIN, Leaf};
 use super::search::search_key;
 
 impl MapleStore {
@@ -47,14 +47,14 @@ impl MapleStore {
     fn seek_entry(&mut self, start: u64) -> (NodeId, usize) {
         let (id, above) = self.seek(start);
         let slot = above.checked_sub(1);
-        let slot = slot.filter(|slot| self.leaves[id].starts[*slot] == start);
+        let slot = slot.filter(|slot| self.leaves[id].start(*slot) == start);
         (id, slot.expect("no entry starts there"))
     }
 
     /// Where the space before `slot` begins.
     fn free_from(&self, leaf: &Leaf, slot: usize) -> u64 {
         match slot.checked_sub(1) {
-            Some(below) => leaf.ends[below],
+            Some(below) => leaf.end(below),
             None => self.leaf(leaf.prev).map_or(0, Leaf::last_end),
         }
     }
@@ -62,9 +62,9 @@ impl MapleStore {
     /// Where the next entry starts, if that at `slot` is or were one.
     fn free_to(&self, leaf: &Leaf, slot: usize) -> u64 {
         if slot < leaf.len() {
-            leaf.starts[slot]
+            leaf.start(slot)
         } else {
-            self.leaf(leaf.next).map_or(u64::MAX, |next| next.starts[0])
+            self.leaf(leaf.next).map_or(u64::MAX, |next| next.start(0))
         }
     }
 
@@ -76,7 +76,7 @@ impl MapleStore {
         let leaf = &self.leaves[id];
         let fits = self.free_from(leaf, slot) <= start && end <= self.free_to(leaf, slot);
         assert!(fits, "{} overlaps an entry", entry.range);
-        if leaf.is_full() {
+        while self.leaves[id].is_full() || !self.leaves[id].admit(start) {
             self.split_leaf(slot, start);
             (id, slot) = self.seek(start);
         }
@@ -112,7 +112,9 @@ impl MapleStore {
         let fits =
             self.free_from(leaf, slot) <= new_start && new_end <= self.free_to(leaf, slot + 1);
         assert!(fits, "{to} overlaps an entry");
-        if new_start != start && !self.finger_owns(new_start) {
+        let stays =
+            new_start == start || self.finger_owns(new_start) && self.leaves[id].admit(new_start);
+        if !stays {
             let id = self.take(start).id;
             return self.add(Entry { range: to, id });
         }
@@ -136,19 +138,17 @@ impl MapleStore {
         self.inners[parent.node].keys[parent.slot] <= addr && next_key.is_none_or(|key| addr < key)
     }
 
-    /// Splits the finger's leaf, which is full, for an entry that comes to `slot` and starts at
-    /// `start`.
+    /// Splits the finger's leaf for an entry that comes to `slot` and starts at `start`: the leaf is
+    /// full, or too far away (then a second split may be needed).
     fn split_leaf(&mut self, slot: usize, start: u64) {
         let left_id = self.finger.leaf;
         let right_id = self.leaves.alloc();
         let (left, right) = self.leaves.pair(left_id, right_id);
         let at = left.split_point(slot);
-        left.give_to_next(right, LEAF_SLOTS - at);
-        let key = if at == LEAF_SLOTS {
-            start
-        } else {
-            right.starts[0]
-        };
+        left.give_to_next(right, left.len() - at);
+        let key = right
+            .first()
+            .map_or(start, |first| first.range.start().get());
         right.prev = left_id;
         right.next = std::mem::replace(&mut left.next, right_id);
         let next = right.next;

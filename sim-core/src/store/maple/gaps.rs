@@ -88,17 +88,15 @@ impl MapleStore {
     /// Where the free space before the entry in `slot` begins.
     fn gap_start(&self, leaf: &Leaf, slot: usize) -> u64 {
         match slot.checked_sub(1) {
-            Some(below) => leaf.ends[below],
+            Some(below) => leaf.end(below),
             None => self.leaf(leaf.prev).map_or(0, Leaf::last_end),
         }
     }
 
     /// The widest gap of a leaf's entries.
     fn widest_in_leaf(&self, leaf: &Leaf) -> u64 {
-        let first = leaf.starts[0] - self.gap_start(leaf, 0);
-        let len = leaf.len();
-        let others = leaf.starts[1..len].iter().zip(&leaf.ends[..len - 1]);
-        others.fold(first, |widest, (start, end)| widest.max(start - end))
+        let before = leaf.start(0) - self.gap_start(leaf, 0);
+        before.max(leaf.widest_inside())
     }
 
     /// The widest gap below the child in `slot` of an inner node at `depth`.
@@ -150,7 +148,7 @@ impl MapleStore {
 
     fn first_in_leaf(&self, leaf: &Leaf, wanted: Wanted) -> Option<PageRange> {
         (leaf.count_le(wanted.from)..leaf.len())
-            .find_map(|slot| wanted.accept(self.gap_start(leaf, slot), leaf.starts[slot]))
+            .find_map(|slot| wanted.accept(self.gap_start(leaf, slot), leaf.start(slot)))
     }
 
     /// Where the last entry of all ends.
@@ -187,7 +185,7 @@ impl MapleStore {
         let below = wanted.to.checked_sub(1).map_or(0, |to| leaf.count_le(to));
         (0..below)
             .rev()
-            .take_while(|slot| leaf.starts[*slot] > wanted.from)
-            .find_map(|slot| wanted.accept(self.gap_start(leaf, slot), leaf.starts[slot]))
+            .take_while(|slot| leaf.start(*slot) > wanted.from)
+            .find_map(|slot| wanted.accept(self.gap_start(leaf, slot), leaf.start(slot)))
     }
 }

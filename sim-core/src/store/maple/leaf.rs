@@ -1,12 +1,16 @@
 //! Leaves: entries in order, as arrays of starts, ends and ids.
+//!
+//! Starts and ends are page offsets from the leaf's base: half the memory of addresses, and a
+//! search is a few vector comparisons. A leaf can hold starts that are at most [`SPAN`] pages
+//! apart; entries that are farther from each other are in different leaves, however empty. The end
+//! of the last entry may be any address and is kept as such.
 
 use std::sync::atomic::AtomicBool;
 
 use crate::store::{Entry, VmaId};
-use crate::{PageRange, VirtAddr};
+use crate::{PAGE_SHIFT, PageRange, VirtAddr};
 
 use super::arena::{Node, NodeId};
-use super::search::count_le;
 use super::slots::{Pair, close, open};
 
 /// Entries in a full leaf.
@@ -17,16 +21,27 @@ pub(super) const LEAF_MIN: usize = LEAF_SLOTS / 4;
 /// before the next split.
 pub(super) const LEAF_MERGED: usize = LEAF_SLOTS * 3 / 4;
 
+/// The offset in unused slots, above all others.
+const UNUSED: i32 = i32::MAX;
+/// The offset of the last entry's end if it is out of reach.
+const FAR: i32 = i32::MAX - 1;
+/// The highest offset of a start.
+const SPAN: u64 = i32::MAX as u64 - 2;
+
 /// A leaf.
 #[repr(align(64))]
 #[derive(Debug)]
 pub(super) struct Leaf {
-    /// Where entries start; `u64::MAX` in unused slots.
-    pub(super) starts: [u64; LEAF_SLOTS],
-    /// Where they end.
-    pub(super) ends: [u64; LEAF_SLOTS],
+    /// Where entries start, in pages from the base.
+    starts: [i32; LEAF_SLOTS],
+    /// Where they end; for the last one, [`FAR`] at most.
+    ends: [i32; LEAF_SLOTS],
     /// Whose they are.
-    pub(super) ids: [VmaId; LEAF_SLOTS],
+    ids: [VmaId; LEAF_SLOTS],
+    /// The page that offsets count from: at or below the first start.
+    base: u64,
+    /// Where the last entry ends, as an address (0 if there is none).
+    last_end: u64,
     /// The leaf before it.
     pub(super) prev: NodeId,
     /// The leaf after it.
@@ -39,9 +54,11 @@ pub(super) struct Leaf {
 
 impl Node for Leaf {
     const EMPTY: Self = Self {
-        starts: [u64::MAX; LEAF_SLOTS],
-        ends: [0; LEAF_SLOTS],
+        starts: [UNUSED; LEAF_SLOTS],
+        ends: [UNUSED; LEAF_SLOTS],
         ids: [VmaId(0); LEAF_SLOTS],
+        base: 0,
+        last_end: 0,
         prev: NodeId::NONE,
         next: NodeId::NONE,
         len: 0,
@@ -54,6 +71,7 @@ impl Node for Leaf {
     }
 }
 
+/// Reading.
 impl Leaf {
     /// How many entries it has.
     #[inline]
@@ -67,29 +85,67 @@ impl Leaf {
         self.len() == LEAF_SLOTS
     }
 
+    /// An address as an offset: -1 for all below the base, and at most [`FAR`].
+    #[inline]
+    fn offset(&self, addr: u64) -> i32 {
+        let pages = (addr >> PAGE_SHIFT) as i64 - self.base as i64;
+        pages.clamp(-1, i64::from(FAR)) as i32
+    }
+
+    #[inline]
+    fn address(&self, offset: i32) -> u64 {
+        (self.base + offset as u64) << PAGE_SHIFT
+    }
+
     /// The number of its entries that start at or below `addr`.
     #[inline]
     pub(super) fn count_le(&self, addr: u64) -> usize {
-        count_le(&self.starts, addr)
+        let offset = self.offset(addr);
+        let below = self.starts.iter().map(|start| i32::from(*start <= offset));
+        below.sum::<i32>() as usize
     }
 
-    /// Do keys from here on up to `key` certainly belong to this leaf?
+    /// Where the entry in a slot starts.
+    #[inline]
+    pub(super) fn start(&self, slot: usize) -> u64 {
+        self.address(self.starts[slot])
+    }
+
+    /// Where the entry in a slot ends.
+    #[inline]
+    pub(super) fn end(&self, slot: usize) -> u64 {
+        if slot + 1 == self.len() {
+            self.last_end
+        } else {
+            self.address(self.ends[slot])
+        }
+    }
+
+    /// Where its last entry ends (0 if it has none).
+    #[inline]
+    pub(super) fn last_end(&self) -> u64 {
+        self.last_end
+    }
+
+    /// Do keys from the first start up to `key` certainly belong to this leaf?
     #[inline]
     pub(super) fn covers(&self, key: u64) -> bool {
         let last = self.len().wrapping_sub(1);
-        self.starts[0] <= key && (self.next.is_none() || key <= self.starts[last])
+        let offset = self.offset(key);
+        self.starts[0] <= offset && (self.next.is_none() || offset <= self.starts[last])
     }
 
     /// Is `slot` certainly that of the last entry that starts at or below `key`?
     #[inline]
     pub(super) fn is_next_above(&self, slot: usize, key: u64) -> bool {
-        slot + 1 < self.len() && self.starts[slot] <= key && key < self.starts[slot + 1]
+        let offset = self.offset(key);
+        slot + 1 < self.len() && self.starts[slot] <= offset && offset < self.starts[slot + 1]
     }
 
     /// The entry in a slot.
     #[inline]
     pub(super) fn entry(&self, slot: usize) -> Entry {
-        let (start, end) = (self.starts[slot], self.ends[slot]);
+        let (start, end) = (self.start(slot), self.end(slot));
         Entry {
             range: PageRange::new(VirtAddr::new(start), VirtAddr::new(end)),
             id: self.ids[slot],
@@ -106,19 +162,105 @@ impl Leaf {
         (self.len > 0).then(|| self.entry(0))
     }
 
-    /// Where its last entry ends (0 if it has none).
-    #[inline]
-    pub(super) fn last_end(&self) -> u64 {
-        self.len().checked_sub(1).map_or(0, |slot| self.ends[slot])
+    /// The widest gap between two of its entries, in bytes.
+    pub(super) fn widest_inside(&self) -> u64 {
+        let starts = self.starts.get(1..self.len()).unwrap_or_default();
+        let gaps = starts
+            .iter()
+            .zip(&self.ends)
+            .map(|(start, end)| start - end);
+        (gaps.fold(0, i32::max) as u64) << PAGE_SHIFT
     }
 
-    /// Adds an entry at `slot`; the leaf is not full.
+    /// Where to split when an entry is to come to `slot` of the full leaf: in the middle, but at
+    /// `slot` if insertions come in ascending or descending order, so that what they leave behind
+    /// is full, or if the leaf has room but the entry is too far away.
+    pub(super) fn split_point(&self, slot: usize) -> usize {
+        let last = usize::from(self.last_insert);
+        if !self.is_full() || slot == last || slot == last + 1 {
+            slot
+        } else {
+            LEAF_SLOTS / 2
+        }
+    }
+
+    /// Are unused slots marked as such, and is what is kept twice the same?
+    pub(super) fn is_sound(&self) -> bool {
+        let len = self.len();
+        let unused = self.starts[len..].iter().all(|start| *start == UNUSED);
+        let last = len.checked_sub(1).map_or(UNUSED, |slot| self.ends[slot]);
+        unused
+            && last
+                == if len == 0 {
+                    UNUSED
+                } else {
+                    self.offset(self.last_end)
+                }
+    }
+}
+
+/// Changes.
+impl Leaf {
+    /// Makes sure that an entry can start at `start`; cannot if that is too far from the others.
+    #[inline]
+    pub(super) fn admit(&mut self, start: u64) -> bool {
+        let page = start >> PAGE_SHIFT;
+        if page >= self.base && page - self.base <= SPAN && self.len > 0 {
+            return true;
+        }
+        self.rebase_for(page)
+    }
+
+    #[cold]
+    fn rebase_for(&mut self, page: u64) -> bool {
+        let Some(last) = self.len().checked_sub(1) else {
+            self.base = page;
+            return true;
+        };
+        let low = page.min(self.start(0) >> PAGE_SHIFT);
+        let high = page.max(self.start(last) >> PAGE_SHIFT);
+        let possible = high - low <= SPAN;
+        if possible {
+            self.rebase(low);
+        }
+        possible
+    }
+
+    /// Counts offsets from another page.
+    fn rebase(&mut self, base: u64) {
+        let delta = self.base as i64 - base as i64;
+        let len = self.len();
+        for offset in self.starts[..len].iter_mut().chain(&mut self.ends[..len]) {
+            *offset = (i64::from(*offset) + delta).clamp(0, i64::from(FAR)) as i32;
+        }
+        self.base = base;
+        self.renew_last_end(self.last_end);
+    }
+
+    /// Sets the end of the last entry, if there is one.
+    #[inline]
+    fn renew_last_end(&mut self, end: u64) {
+        match self.len().checked_sub(1) {
+            Some(last) => {
+                self.last_end = end;
+                self.ends[last] = self.offset(end);
+            }
+            None => self.last_end = 0,
+        }
+    }
+
+    /// Adds an entry at `slot`; the leaf is not full and admits it.
     #[inline]
     pub(super) fn insert(&mut self, slot: usize, entry: Entry) {
         let len = self.len();
-        open(&mut self.starts, len, slot, entry.range.start().get());
-        open(&mut self.ends, len, slot, entry.range.end().get());
+        let (start, end) = (entry.range.start().get(), entry.range.end().get());
+        let (from, to) = (self.offset(start), self.offset(end));
+        open(&mut self.starts, len, slot, from);
+        open(&mut self.ends, len, slot, to);
         open(&mut self.ids, len, slot, entry.id);
+        if slot == len {
+            self.last_end = end;
+        }
         self.len += 1;
         self.last_insert = slot as u8;
     }
@@ -128,55 +270,88 @@ impl Leaf {
     pub(super) fn remove(&mut self, slot: usize) -> Entry {
         let entry = self.entry(slot);
         let len = self.len();
+        if slot + 1 == len {
+            self.last_end = slot.checked_sub(1).map_or(0, |before| self.end(before));
+        }
         close(&mut self.starts, len, slot);
         close(&mut self.ends, len, slot);
         close(&mut self.ids, len, slot);
-        self.starts[len - 1] = u64::MAX;
+        self.starts[len - 1] = UNUSED;
         self.len -= 1;
         entry
     }
 
-    /// Changes the ends of the entry at `slot`.
+    /// Changes the ends of the entry at `slot`; the leaf admits its start.
     #[inline]
     pub(super) fn set_range(&mut self, slot: usize, range: PageRange) {
-        self.starts[slot] = range.start().get();
-        self.ends[slot] = range.end().get();
-    }
-
-    /// Where to split when full and an entry is to come to `slot`: in the middle, but at `slot`
-    /// if insertions come in ascending or descending order, so that what they leave behind is full.
-    pub(super) fn split_point(&self, slot: usize) -> usize {
-        let last = usize::from(self.last_insert);
-        if slot == last || slot == last + 1 {
-            slot
-        } else {
-            LEAF_SLOTS / 2
+        self.starts[slot] = self.offset(range.start().get());
+        self.ends[slot] = self.offset(range.end().get());
+        if slot + 1 == self.len() {
+            self.last_end = range.end().get();
         }
     }
 
-    /// Moves the last `count` entries before those of the following leaf. Moves swap slots, so
-    /// that the marks of unused starts come back.
+    /// Makes sure that entries of this leaf and the following one could be in one leaf; cannot if
+    /// they are too far from each other.
+    pub(super) fn join_bases(&mut self, next: &mut Self) -> bool {
+        let both = [&*self, &*next];
+        let starts = || {
+            both.iter()
+                .filter_map(|leaf| leaf.first())
+                .map(|e| e.range.start())
+        };
+        let lasts = both
+            .iter()
+            .filter_map(|leaf| leaf.last())
+            .map(|e| e.range.start());
+        let (Some(low), Some(high)) = (starts().min(), lasts.max()) else {
+            return true;
+        };
+        let possible = high.page_number() - low.page_number() <= SPAN;
+        if possible {
+            self.rebase(low.page_number());
+            next.rebase(low.page_number());
+        }
+        possible
+    }
+
+    /// Moves the last `count` entries before those of the following leaf, which has the same base
+    /// or is empty. Moves swap slots, so that the marks of unused starts come back.
     pub(super) fn give_to_next(&mut self, next: &mut Self, count: usize) {
         let (left, right) = (self.len(), next.len());
+        next.base = self.base;
+        let ends = if right > 0 {
+            next.last_end
+        } else {
+            self.last_end
+        };
+        let keeps = (left - count)
+            .checked_sub(1)
+            .map_or(0, |last| self.end(last));
         Pair::new(&mut self.starts, left, &mut next.starts, right).move_right(count);
         Pair::new(&mut self.ends, left, &mut next.ends, right).move_right(count);
         Pair::new(&mut self.ids, left, &mut next.ids, right).move_right(count);
-        self.resized(left - count);
-        next.resized(right + count);
+        self.resized(left - count, keeps);
+        next.resized(right + count, ends);
     }
 
-    /// Moves the first `count` entries of the following leaf behind its own.
+    /// Moves the first `count` entries of the following leaf behind its own; bases are the same.
     pub(super) fn take_from_next(&mut self, next: &mut Self, count: usize) {
         let (left, right) = (self.len(), next.len());
+        let ends = next.last_end;
+        let gets = count
+            .checked_sub(1)
+            .map_or(self.last_end, |last| next.end(last));
         Pair::new(&mut self.starts, left, &mut next.starts, right).move_left(count);
         Pair::new(&mut self.ends, left, &mut next.ends, right).move_left(count);
         Pair::new(&mut self.ids, left, &mut next.ids, right).move_left(count);
-        self.resized(left + count);
-        next.resized(right - count);
+        self.resized(left + count, gets);
+        next.resized(right - count, ends);
     }
 
-    fn resized(&mut self, len: usize) {
+    fn resized(&mut self, len: usize, last_end: u64) {
         self.len = len as u8;
         self.last_insert = u8::MAX;
+        self.renew_last_end(last_end);
     }
 }

@@ -6,12 +6,13 @@
 //!            └ gaps      g0  g1   g2  ..  ┘
 //!                        │    └─────────────┐
 //!            ┌ starts  s0 s1 s2 .. ┐    ┌ starts ..
-//!   leaf     │ ends    e0 e1 e2 .. │ ←→ │ ends ..      32 wide, 20 bytes an entry
+//!   leaf     │ ends    e0 e1 e2 .. │ ←→ │ ends ..      32 wide, 12 bytes an entry
 //!            └ ids     i0 i1 i2 .. ┘    └ ids ..
 //! ```
 //!
 //! - **Search** looks at keys only, which lie together, and counts instead of branching
 //!   ([`search`]).
+//! - **Leaves** keep page offsets of 32 bits instead of addresses ([`leaf`]).
 //! - **Nodes** lie in two vectors and refer to each other by number ([`arena`]). Nodes that are
 //!   given back are used again; a split followed by a merge allocates nothing.
 //! - **The finger** is the leaf of the last change with the path to it. A change near the last one
@@ -150,8 +151,9 @@ impl VmaStore for MapleStore {
     }
 
     fn reserve(&mut self, inserts: usize) -> Result<(), NoMemory> {
-        self.leaves.reserve(inserts)?;
-        self.inners.reserve(self.inner_splits(inserts))
+        let splits = inserts.saturating_mul(2);
+        self.leaves.reserve(splits)?;
+        self.inners.reserve(self.inner_splits(splits))
     }
 
     fn insert(&mut self, range: PageRange, id: VmaId) {

@@ -41,7 +41,7 @@ impl MapleStore {
                 .leaf(leaf.prev)?
                 .last()
                 .filter(|e| addr < e.range.end().get()),
-            count => (addr < leaf.ends[count - 1]).then(|| leaf.entry(count - 1)),
+            count => (addr < leaf.end(count - 1)).then(|| leaf.entry(count - 1)),
         }
     }
 
@@ -53,7 +53,7 @@ impl MapleStore {
         let leaf = &self.leaves[id];
         let above = leaf.count_le(key);
         if above > 0 {
-            let slot = above - usize::from(addr < leaf.ends[above - 1]);
+            let slot = above - usize::from(addr < leaf.end(above - 1));
             return Seat { leaf: id, slot };
         }
         match self.leaf(leaf.prev) {
