@@ -1,6 +1,8 @@
 //! Results as text for people.
 
 pub(crate) mod describe;
+#[allow(dead_code)]
+pub(crate) mod events;
 pub(crate) mod layout;
 pub(crate) mod replay;
 pub(crate) mod replay_json;

@@ -1,0 +1,109 @@
+//! What happened inside a call, in words.
+
+use sim_core::{Event, MergeReport, PageRange, Refusal};
+
+/// A line for an event; `None` for what goes without saying.
+pub(crate) fn describe(event: &Event) -> Option<String> {
+    match event {
+        Event::Merge(report) => merge(report),
+        Event::Split { range, at } => Some(format!("split {} at {at:#x}", addresses(*range))),
+        Event::Insert { range } => Some(format!("new VMA {}", addresses(*range))),
+        Event::Remove { range } => Some(format!("removed {}", addresses(*range))),
+        Event::Shrink { from, to } => {
+            Some(format!("shrunk {} to {}", addresses(*from), addresses(*to)))
+        }
+        Event::AnonVma { range, reused } => {
+            let origin = if *reused { "a neighbour's" } else { "a new" };
+            Some(format!("{} has {origin} anon_vma", addresses(*range)))
+        }
+    }
+}
+
+fn merge(report: &MergeReport) -> Option<String> {
+    let decision = &report.decision;
+    match (decision.plan, report.failed) {
+        (Some(plan), None) => Some(format!(
+            "merged ({}) into {}",
+            plan.case.name(),
+            addresses(plan.becomes)
+        )),
+        (Some(_), Some(why)) => Some(format!("merge given up: {why}")),
+        (None, _) => {
+            let sides = [("below", decision.left), ("above", decision.right)];
+            let refused: Vec<_> = sides
+                .iter()
+                .filter_map(|(side, result)| refusal(side, *result))
+                .collect();
+            (!refused.is_empty()).then(|| format!("no merge: {}", refused.join(", ")))
+        }
+    }
+}
+
+/// That nothing is there to merge with goes without saying.
+fn refusal(side: &str, result: Result<(), Refusal>) -> Option<String> {
+    match result {
+        Ok(()) | Err(Refusal::NotAdjacent) => None,
+        Err(why) => Some(format!("{side} {why}")),
+    }
+}
+
+fn addresses(range: PageRange) -> String {
+    format!("{:x}-{:x}", range.start(), range.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::{MergeDecision, VirtAddr, VmFlags};
+
+    use super::*;
+
+    fn pages(start: u64, end: u64) -> PageRange {
+        PageRange::new(VirtAddr::new(start << 12), VirtAddr::new(end << 12))
+    }
+
+    fn refused(left: Refusal, right: Refusal) -> Event {
+        Event::Merge(Box::new(MergeReport {
+            range: pages(1, 2),
+            existing: false,
+            decision: MergeDecision {
+                plan: None,
+                left: Err(left),
+                right: Err(right),
+            },
+            failed: None,
+        }))
+    }
+
+    #[test]
+    fn events_in_words() {
+        let flags = Refusal::FlagsDiffer(VmFlags::SEALED | VmFlags::LOCKED);
+        let cases = [
+            (refused(Refusal::NotAdjacent, Refusal::NotAdjacent), None),
+            (
+                refused(flags, Refusal::NotAdjacent),
+                Some("no merge: below flags_differ (lo sl)"),
+            ),
+            (
+                refused(Refusal::FileDiffers, Refusal::AnonVmaForked),
+                Some("no merge: below file_differs, above anon_vma_forked"),
+            ),
+            (
+                Event::Split {
+                    range: pages(1, 4),
+                    at: VirtAddr::new(0x2000),
+                },
+                Some("split 1000-4000 at 0x2000"),
+            ),
+            (
+                Event::Shrink {
+                    from: pages(1, 4),
+                    to: pages(2, 4),
+                },
+                Some("shrunk 1000-4000 to 2000-4000"),
+            ),
+        ];
+        for (event, want) in cases {
+            assert_eq!(describe(&event).as_deref(), want);
+        }
+    }
+}
