@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use sim_core::{Arch, Profile};
+use sim_fork::DumpKind;
 use sim_oracle::Level;
 
 /// Linux memory management in user space.
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Run the memory and process calls of an `strace -f` log.
     Replay(ReplayArguments),
+    /// Print the JSON Schema of the scenario language, or of what `run --json` prints.
+    Schema(SchemaArguments),
     /// Print completions for a shell.
     Completions(CompletionsArguments),
     /// Print the manual page, in roff.
@@ -107,6 +110,20 @@ pub(crate) enum Dump {
     Memory,
 }
 
+impl Dump {
+    /// The simulator's name for it.
+    pub(crate) const fn kind(self) -> DumpKind {
+        match self {
+            Self::Maps => DumpKind::Maps,
+            Self::Smaps => DumpKind::Smaps,
+            Self::Pagemap => DumpKind::Pagemap,
+            Self::Tables => DumpKind::Tables,
+            Self::Tree => DumpKind::Tree,
+            Self::Memory => DumpKind::Memory,
+        }
+    }
+}
+
 /// Arguments of `vmsim verify`.
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArguments {
@@ -149,6 +166,24 @@ pub(crate) struct ReplayArguments {
     /// Only print the differences and the summary.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Arguments of `vmsim schema`.
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArguments {
+    /// Of what.
+    #[arg(value_enum, default_value_t)]
+    pub(crate) of: Schema,
+}
+
+/// What there is a schema of.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(crate) enum Schema {
+    /// The scenario language, as TOML read into JSON.
+    #[default]
+    Scenario,
+    /// The document of `vmsim run --json`.
+    Run,
 }
 
 /// Arguments of `vmsim completions`.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use sim_core::store::{DefaultStore, VmaStore};
 use sim_core::{
-    Backend, BackendError, Call, Event, Outcome, Pid, Profile, Setup, Snapshot, SnapshotLevel,
+    Backend, BackendError, BrkFields, Call, Event, Outcome, Pid, Profile, Setup, Snapshot,
+    SnapshotLevel, VirtAddr,
 };
 use sim_pagetable::{Arch, Arm64, X86_64, X86_64NoSoftDirty};
 
@@ -36,11 +37,18 @@ pub trait SimBackend: Backend + Send + Sync {
     /// then. Only change it while one thread runs.
     fn set_concurrent(&self, concurrent: bool);
 
-    /// A view of a process as text.
+    /// A view of a process as text; `name` is what the run calls it.
     ///
     /// # Errors
     /// If there is no such process.
-    fn dump(&self, pid: Pid, what: DumpKind) -> Result<String, BackendError>;
+    fn dump(&self, pid: Pid, name: &str, what: DumpKind) -> Result<String, BackendError>;
+
+    /// Makes `start` the start of the heap and the break of a process that has no heap yet, as
+    /// execve does.
+    ///
+    /// # Errors
+    /// If there is no such process.
+    fn place_brk(&self, pid: Pid, start: VirtAddr) -> Result<(), BackendError>;
 
     /// Starts or stops recording events in a process.
     ///
@@ -161,6 +169,10 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
     fn processes(&self) -> Vec<Pid> {
         self.processes.read().keys().copied().collect()
     }
+
+    fn check_invariants(&mut self) -> Result<(), String> {
+        SimBackend::check_invariants(self)
+    }
 }
 
 impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
@@ -179,9 +191,21 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
         self.shared.frames.set_concurrent(concurrent);
     }
 
-    fn dump(&self, pid: Pid, what: DumpKind) -> Result<String, BackendError> {
+    fn dump(&self, pid: Pid, name: &str, what: DumpKind) -> Result<String, BackendError> {
         let process = self.process(pid)?;
-        Ok(proc::dump(&self.shared, &process, what))
+        Ok(proc::dump(&self.shared, &process, name, what))
+    }
+
+    fn place_brk(&self, pid: Pid, start: VirtAddr) -> Result<(), BackendError> {
+        let process = self.process(pid)?;
+        let mut mm = process.space.mm.write();
+        let fields = BrkFields {
+            start_brk: start,
+            brk: start,
+            ..*mm.brk_fields()
+        };
+        mm.set_brk_fields(fields);
+        Ok(())
     }
 
     fn record_events(&self, pid: Pid, on: bool) -> Result<(), BackendError> {

@@ -4,4 +4,5 @@ pub(crate) mod completions;
 pub(crate) mod man;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod verify;

@@ -1,15 +1,16 @@
 //! `vmsim run`: runs scenarios and reports.
 
 use sim_core::Pid;
+use sim_fork::{DumpKind, SimBackend};
 use sim_scenario::{Observer, Overrides, RunDocument, RunReport, Scenario, StepReport};
 
-use crate::arguments::{Dump, RunArguments};
+use crate::arguments::RunArguments;
 use crate::ending::{Ending, Trouble};
 use crate::output::Output;
 use crate::print;
 use crate::print::run::Tally;
 use crate::scenarios;
-use crate::simulator::{self, Simulator};
+use crate::simulator;
 
 /// Runs every scenario, if none is wrong.
 pub(crate) fn run(arguments: &RunArguments, output: &mut Output) -> Result<Ending, Trouble> {
@@ -38,6 +39,7 @@ fn documents(
             scenario,
             check: arguments.check,
             print: None,
+            running: None,
         };
         documents.push(RunDocument::new(&go(&mut watcher, &mut *simulator)?));
     }
@@ -75,6 +77,7 @@ fn reports(
                     output: report_to,
                     failures_only: arguments.quiet,
                 }),
+                running: None,
             };
             go(&mut watcher, &mut *simulator)?
         };
@@ -84,7 +87,7 @@ fn reports(
         tally.add(&report);
         good &= report.is_ok();
         if let Some(what) = arguments.dump {
-            dump(&report, what, &mut *simulator, output)?;
+            dump(&report, what.kind(), &*simulator, output)?;
         }
     }
     let report_to = aside.as_mut().unwrap_or(output);
@@ -100,7 +103,7 @@ fn reports(
 
 fn go<'s>(
     watcher: &mut Watcher<'s, '_>,
-    simulator: &mut dyn Simulator,
+    simulator: &mut (dyn SimBackend + 'static),
 ) -> Result<RunReport<'s>, Trouble> {
     sim_scenario::run(watcher.scenario, simulator, watcher)
         .map_err(|error| Trouble::Impossible(error.to_string()))
@@ -108,12 +111,14 @@ fn go<'s>(
 
 fn dump(
     report: &RunReport<'_>,
-    what: Dump,
-    simulator: &mut dyn Simulator,
+    what: DumpKind,
+    machine: &dyn SimBackend,
     output: &mut Output,
 ) -> Result<(), Trouble> {
     for process in &report.processes {
-        let text = simulator.dump(process.pid, process.name, what)?;
+        let text = machine
+            .dump(process.pid, process.name, what)
+            .map_err(|error| simulator::trouble(&error))?;
         output.line(format!("# {}", process.name));
         output.text(text);
     }
@@ -125,6 +130,8 @@ struct Watcher<'s, 'o> {
     scenario: &'s Scenario,
     check: bool,
     print: Option<Print<'o>>,
+    /// The process whose step is running.
+    running: Option<Pid>,
 }
 
 struct Print<'o> {
@@ -132,24 +139,29 @@ struct Print<'o> {
     failures_only: bool,
 }
 
-impl Observer<dyn Simulator + '_> for Watcher<'_, '_> {
+impl Observer<dyn SimBackend> for Watcher<'_, '_> {
     fn before_step(
         &mut self,
         _step: &sim_scenario::scenario::Step,
         pid: Pid,
-        simulator: &mut (dyn Simulator + '_),
+        simulator: &mut (dyn SimBackend + 'static),
     ) {
         if self.print.is_some() {
-            simulator.start_events(pid);
+            let _ = simulator.record_events(pid, true);
+            self.running = Some(pid);
         }
     }
 
-    fn after_step(&mut self, report: &StepReport<'_>, simulator: &mut (dyn Simulator + '_)) {
+    fn after_step(&mut self, report: &StepReport<'_>, simulator: &mut (dyn SimBackend + 'static)) {
         let Some(print) = &mut self.print else {
             return;
         };
         if !print.failures_only {
-            let events = simulator.take_events();
+            let events = self
+                .running
+                .take()
+                .and_then(|pid| simulator.take_events(pid).ok());
+            let events = events.unwrap_or_default();
             print::run::step(report, self.scenario, &events, print.output);
         } else if !report.is_ok() {
             print::run::failures(report, self.scenario, print.output);

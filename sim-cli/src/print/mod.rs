@@ -1,7 +1,6 @@
 //! Results as text for people.
 
 pub(crate) mod describe;
-#[allow(dead_code)]
 pub(crate) mod events;
 pub(crate) mod layout;
 pub(crate) mod replay;

@@ -1,10 +1,10 @@
 //! The report of a run.
 
-use sim_core::{Arch, Outcome, Profile};
+use sim_core::{Arch, Event, Outcome, Profile};
 use sim_scenario::scenario::{Expect, Op};
 use sim_scenario::{RunReport, Scenario, StepReport, StepResult};
 
-use super::{describe, layout};
+use super::{describe, events, layout};
 use crate::output::{Output, Style};
 
 /// Columns of a step before its outcome.
@@ -26,7 +26,7 @@ fn machine(kernel: Profile, arch: Arch) -> String {
 pub(crate) fn step(
     report: &StepReport<'_>,
     scenario: &Scenario,
-    events: &[String],
+    happened: &[Event],
     output: &mut Output,
 ) {
     let step = report.step;
@@ -39,7 +39,7 @@ pub(crate) fn step(
     );
     let outcome = outcome(report, output);
     output.line(format!("{what:<OUTCOME_COLUMN$}  {outcome}"));
-    for event in events {
+    for event in happened.iter().filter_map(events::describe) {
         let line = format!("{:>27}{event}", "");
         let line = output.paint(Style::Dim, line);
         output.line(line);

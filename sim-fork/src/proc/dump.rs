@@ -27,6 +27,7 @@ pub enum DumpKind {
 pub(crate) fn dump<A: Arch, S: VmaStore>(
     _shared: &Shared,
     process: &Process<A, S>,
+    _name: &str,
     what: DumpKind,
 ) -> String {
     match what {

@@ -27,8 +27,8 @@ impl Placed {
 }
 
 /// Runs an `mmap` that succeeded at `logged`.
-pub(super) fn mmap_at(
-    target: &mut dyn ReplayTarget,
+pub(super) fn mmap_at<T: ReplayTarget + ?Sized>(
+    target: &mut T,
     pid: Pid,
     args: MmapArgs,
     logged: VirtAddr,
@@ -63,8 +63,8 @@ pub(super) fn mmap_at(
 }
 
 /// Runs an `mremap` that succeeded at `logged`.
-pub(super) fn mremap_at(
-    target: &mut dyn ReplayTarget,
+pub(super) fn mremap_at<T: ReplayTarget + ?Sized>(
+    target: &mut T,
     pid: Pid,
     args: MremapArgs,
     logged: VirtAddr,

@@ -15,8 +15,8 @@ pub(super) fn pages_of(range: SyscallRange) -> Option<PageRange> {
 }
 
 /// Maps anonymous memory wherever `range` has a hole; returns what it filled.
-pub(super) fn fill_holes(
-    target: &mut dyn ReplayTarget,
+pub(super) fn fill_holes<T: ReplayTarget + ?Sized>(
+    target: &mut T,
     pid: Pid,
     range: PageRange,
 ) -> Result<Vec<PageRange>, BackendError> {
@@ -45,8 +45,8 @@ pub(super) fn fill_holes(
 ///
 /// The kernel places mappings from the top down. Where the log shows its first choice after execve,
 /// everything above is taken: by the loader, the vdso, the random offset of the area.
-pub(super) fn close_ceiling(
-    target: &mut dyn ReplayTarget,
+pub(super) fn close_ceiling<T: ReplayTarget + ?Sized>(
+    target: &mut T,
     pid: Pid,
     floor: VirtAddr,
 ) -> Result<Option<PageRange>, BackendError> {

@@ -19,7 +19,10 @@ use super::target::ReplayTarget;
 ///
 /// # Errors
 /// Only for trouble of the target itself; calls that come out differently are in the report.
-pub fn replay(trace: &Trace, target: &mut dyn ReplayTarget) -> Result<Report, BackendError> {
+pub fn replay<T: ReplayTarget + ?Sized>(
+    trace: &Trace,
+    target: &mut T,
+) -> Result<Report, BackendError> {
     let mut run = Run {
         target,
         processes: Processes::default(),
@@ -31,13 +34,13 @@ pub fn replay(trace: &Trace, target: &mut dyn ReplayTarget) -> Result<Report, Ba
     run.finish()
 }
 
-struct Run<'a> {
-    target: &'a mut dyn ReplayTarget,
+struct Run<'a, T: ?Sized> {
+    target: &'a mut T,
     processes: Processes,
     report: Report,
 }
 
-impl Run<'_> {
+impl<T: ReplayTarget + ?Sized> Run<'_, T> {
     fn event(&mut self, event: &Event) -> Result<(), BackendError> {
         if self.processes.none_yet() {
             self.processes.add(event.task, Image::default());

@@ -1,6 +1,7 @@
 //! What replay asks of a back end beside running calls.
 
 use sim_core::{Backend, BackendError, Pid, VirtAddr};
+use sim_fork::SimBackend;
 
 /// A back end into which a layout can be put that was made outside the log.
 pub trait ReplayTarget: Backend {
@@ -10,4 +11,10 @@ pub trait ReplayTarget: Backend {
     /// # Errors
     /// If there is no such process, or the back end cannot do it.
     fn place_brk(&mut self, pid: Pid, start: VirtAddr) -> Result<(), BackendError>;
+}
+
+impl ReplayTarget for dyn SimBackend {
+    fn place_brk(&mut self, pid: Pid, start: VirtAddr) -> Result<(), BackendError> {
+        SimBackend::place_brk(self, pid, start)
+    }
 }
