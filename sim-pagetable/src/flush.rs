@@ -78,11 +78,6 @@ impl Flush {
         }
     }
 
-    #[expect(
-        clippy::unused_self,
-        clippy::needless_pass_by_value,
-        reason = "taking it is what it does"
-    )]
     /// Consumes the obligation: the caller flushes a larger range later, or nobody can have the
     /// translation.
     pub fn batched(self) {}
