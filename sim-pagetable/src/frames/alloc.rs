@@ -28,6 +28,8 @@ struct Block {
 /// The free lists. Frames are numbered from the start of RAM.
 #[derive(Debug)]
 pub(super) struct FreeLists {
+    /// Frames in use, those of page tables (which are not in these lists) included.
+    pub(super) in_use: u64,
     blocks: Vec<Block>,
     block_limit: u32,
     partial: u32,
@@ -37,6 +39,7 @@ pub(super) struct FreeLists {
 impl FreeLists {
     pub(super) fn new(frames: u64) -> Self {
         Self {
+            in_use: 0,
             blocks: Vec::new(),
             block_limit: u32::try_from(frames.div_ceil(HUGE_PAGES)).expect("RAM too large"),
             partial: NO_BLOCK,

@@ -10,13 +10,10 @@ mod tests;
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
-};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use self::alloc::FreeLists;
@@ -50,14 +47,21 @@ pub struct NoMemory;
 
 const CHUNK: u64 = 4096;
 
+/// Metadata of 16 MiB of frames.
+type Chunk = [FrameMeta; CHUNK as usize];
+
+fn new_chunk() -> Box<Chunk> {
+    let metas: Box<[FrameMeta]> = (0..CHUNK).map(|_| FrameMeta::default()).collect();
+    metas.try_into().expect("the length of a chunk")
+}
+
 /// Physical memory. See the crate's documentation and [`Pfn`] for the layout.
 pub struct Frames {
-    chunks: Box<[OnceLock<Box<[FrameMeta]>>]>,
+    chunks: Box<[OnceLock<Box<Chunk>>]>,
     permanent: Box<[FrameMeta]>,
     free: Mutex<FreeLists>,
     arena: Arena,
     ram: u64,
-    used: AtomicU64,
     concurrent: AtomicBool,
     gate: Arc<dyn AllocGate>,
 }
@@ -89,7 +93,6 @@ impl Frames {
             free: Mutex::new(FreeLists::new(ram_pages)),
             arena: Arena::new(),
             ram: ram_pages,
-            used: AtomicU64::new(0),
             concurrent: AtomicBool::new(true),
             gate,
         }
@@ -127,7 +130,7 @@ impl Frames {
 
     /// Frames in use, page tables included.
     pub fn used(&self) -> u64 {
-        self.used.load(Acquire)
+        self.free.lock().in_use
     }
 
     /// Page tables in use, over all address spaces.
@@ -156,23 +159,21 @@ impl Frames {
 
     fn ensure_meta(&self, number: u64) -> &FrameMeta {
         let chunk = &self.chunks[(number / CHUNK) as usize];
-        let chunk = chunk.get_or_init(|| (0..CHUNK).map(|_| FrameMeta::default()).collect());
+        let chunk = chunk.get_or_init(new_chunk);
         &chunk[(number % CHUNK) as usize]
     }
 
-    fn reserve(&self, frames: u64) -> Result<(), NoMemory> {
+    /// Asks the gate, then takes `pages` out of what is left of RAM; the lock is held on success.
+    fn reserve(&self, pages: u64) -> Result<MutexGuard<'_, FreeLists>, NoMemory> {
         if !self.gate.allow() {
             return Err(NoMemory);
         }
-        let fits = |used| (used + frames <= self.ram).then_some(used + frames);
-        match self.used.fetch_update(AcqRel, Acquire, fits) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(NoMemory),
+        let mut free = self.free.lock();
+        if free.in_use + pages > self.ram {
+            return Err(NoMemory);
         }
-    }
-
-    fn release(&self, frames: u64) {
-        self.used.fetch_sub(frames, AcqRel);
+        free.in_use += pages;
+        Ok(free)
     }
 
     /// Allocates a frame: one reference, no mapping, these flags, tag 0.
@@ -180,12 +181,13 @@ impl Frames {
     /// # Errors
     /// [`NoMemory`].
     pub fn alloc(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
-        self.reserve(1)?;
-        let taken = self.free.lock().take_frame(|n| self.ensure_meta(n));
+        let mut free = self.reserve(1)?;
+        let taken = free.take_frame(|n| self.ensure_meta(n));
         let Some(number) = taken else {
-            self.release(1);
+            free.in_use -= 1;
             return Err(NoMemory);
         };
+        drop(free);
         self.ensure_meta(number)
             .reset(1, flags | FrameFlags::ALLOCATED);
         Ok(Pfn::RAM_BASE.add(number))
@@ -197,11 +199,12 @@ impl Frames {
     /// # Errors
     /// [`NoMemory`], also when only scattered frames are left.
     pub fn alloc_huge(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
-        self.reserve(HUGE_PAGES)?;
-        let Some(number) = self.free.lock().take_block() else {
-            self.release(HUGE_PAGES);
+        let mut free = self.reserve(HUGE_PAGES)?;
+        let Some(number) = free.take_block() else {
+            free.in_use -= HUGE_PAGES;
             return Err(NoMemory);
         };
+        drop(free);
         let flags = flags | FrameFlags::ALLOCATED;
         self.ensure_meta(number)
             .reset(1, flags | FrameFlags::HUGE_HEAD);
@@ -222,13 +225,12 @@ impl Frames {
             self.ram_meta(number + i).reset(0, FrameFlags::empty());
         }
         let mut free = self.free.lock();
+        free.in_use -= pages;
         if large {
             free.give_block(number);
         } else {
             free.give_frame(number, meta);
         }
-        drop(free);
-        self.release(pages);
     }
 
     pub(crate) fn table(&self, id: u32) -> Table<'_> {
@@ -240,12 +242,12 @@ impl Frames {
     }
 
     pub(crate) fn alloc_table(&self, space: u32) -> Result<Table<'_>, NoMemory> {
-        self.reserve(1)?;
+        drop(self.reserve(1)?);
         Ok(self.arena.alloc(space))
     }
 
     pub(crate) fn free_table(&self, table: Table<'_>) {
         self.arena.free(table);
-        self.release(1);
+        self.free.lock().in_use -= 1;
     }
 }

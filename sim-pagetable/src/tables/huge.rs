@@ -23,7 +23,7 @@ impl<'t, A: Arch> Detached<'t, A> {
     }
 
     /// Its entries, as a table that maps 2 MiB from `base`.
-    pub fn entries(&self, base: Va) -> PteTable<'t, A> {
+    pub fn entries(&self, base: Va) -> PteTable<'_, A> {
         PteTable::lock(self.tables, self.tables.frames.table(self.id), base)
     }
 }
@@ -138,9 +138,7 @@ impl<'t, A: Arch> PmdSlot<'t, A> {
         for (cell, i) in cells.iter().zip(0..HUGE_PAGES) {
             cell.store(page(i).raw(), Relaxed);
         }
-        if A::BREAK_BEFORE_MAKE {
-            self.tables.stats.break_before_make.fetch_add(1, Relaxed);
-        }
+        self.tables.count_break_before_make();
         let flush = Flush::of(self.range());
         self.install_table(table);
         let table = self.into_table().expect("just installed");

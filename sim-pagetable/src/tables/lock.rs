@@ -8,7 +8,7 @@ use std::sync::atomic::{
 
 use super::PageTables;
 use crate::frames::{Entries, Table, TableLock};
-use crate::{Arch, Entry, Level, Va, VaRange};
+use crate::{Arch, Entry, Flush, Level, Va, VaRange};
 
 /// What is at PMD level for an address.
 #[derive(Debug)]
@@ -81,6 +81,19 @@ impl<'t, A: Arch> PteTable<'t, A> {
     /// Stores the entry of `va`.
     pub fn set(&self, va: Va, entry: Entry<A>) {
         self.slot(va).set(entry);
+    }
+
+    /// Replaces a page by another one (copy-on-write): the old translation must go before the new
+    /// one comes (`ptep_clear_flush()`, `set_pte_at()`). Returns what was there.
+    pub fn replace(&self, va: Va, entry: Entry<A>) -> (Entry<A>, Flush) {
+        let slot = self.slot(va);
+        let old = slot.get();
+        slot.set(entry);
+        if !A::is_valid(old.raw()) {
+            return (old, Flush::none());
+        }
+        self.tables.count_break_before_make();
+        (old, Flush::of(VaRange::page(va)))
     }
 
     /// The slots of `range`, which must lie inside.

@@ -123,6 +123,13 @@ impl<A: Arch> PageTables<A> {
         flush.now(&self.stats, A::FLUSH_CEILING);
     }
 
+    /// Counts a live entry that is replaced by way of an invalid one, where that is needed.
+    fn count_break_before_make(&self) {
+        if A::BREAK_BEFORE_MAKE {
+            self.stats.break_before_make.fetch_add(1, Relaxed);
+        }
+    }
+
     fn root_table(&self) -> Table<'_> {
         self.frames.table(self.root)
     }

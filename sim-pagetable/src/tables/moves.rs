@@ -155,7 +155,6 @@ impl<A: Arch> PageTables<A> {
             return false;
         }
         let old = &old.entries[Level::Pmd.index(step.old)];
-        self.count_break_before_make();
         new.store(old.swap(0, Relaxed), Release);
         true
     }
@@ -181,12 +180,6 @@ impl<A: Arch> PageTables<A> {
         }
         target.store(entry.raw(), Release);
         true
-    }
-
-    fn count_break_before_make(&self) {
-        if A::BREAK_BEFORE_MAKE {
-            self.stats.break_before_make.fetch_add(1, Relaxed);
-        }
     }
 
     /// Moves entries one by one (`move_ptes()`).

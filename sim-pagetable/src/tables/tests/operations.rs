@@ -175,6 +175,21 @@ fn long_flushes_are_full_ones() {
 }
 
 #[test]
+fn copy_on_write_flushes_only_live_translations() {
+    let tables = tables::<Arm64>();
+    let va = Va::new(GIB);
+    for (entry, flushed) in [(page(1), 0), (page(2), 1), (Entry::NONE, 2), (page(3), 2)] {
+        let Ok(Leaf::Table(table)) = tables.leaf_alloc(va) else {
+            panic!("no table")
+        };
+        let (_, flush) = table.replace(va, entry);
+        tables.flush(flush);
+        assert_eq!(tables.flush_stats().pages(), flushed);
+        assert_eq!(tables.flush_stats().break_before_make(), flushed);
+    }
+}
+
+#[test]
 fn threads_meet_in_the_same_tables() {
     let frames = memory(1 << 16);
     frames.set_concurrent(true);
