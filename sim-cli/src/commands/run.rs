@@ -51,54 +51,93 @@ fn documents(
     Ok(Ending::good_if(good))
 }
 
-/// For people. What `--dump` prints goes to standard output alone, the report then does not.
+/// For people. A scenario that cannot be run here does not keep the others from running.
 fn reports(
     scenarios: &[Scenario],
     arguments: &RunArguments,
     output: &mut Output,
 ) -> Result<Ending, Trouble> {
-    let mut tally = Tally::default();
-    let mut good = true;
-    let mut aside = arguments.dump.map(|_| output.stderr());
+    let mut session = Session {
+        arguments,
+        aside: arguments.dump.map(|_| output.stderr()),
+        output,
+        tally: Tally::default(),
+    };
+    let mut reasons = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {
-        let mut simulator = simulator::new(&scenario.setup)?;
-        let report_to = aside.as_mut().unwrap_or(output);
         if index > 0 && !arguments.quiet {
+            session.report_to().line("");
+        }
+        match session.scenario(scenario) {
+            Ok(()) => {}
+            Err(Trouble::Impossible(why)) => {
+                print::run::not_possible(&why, session.report_to());
+                reasons.push(why);
+            }
+            Err(wrong) => return Err(wrong),
+        }
+    }
+    session.finish(&reasons)
+}
+
+/// A run of several scenarios. What `--dump` prints has standard output for itself; the report
+/// then goes to standard error.
+struct Session<'a> {
+    arguments: &'a RunArguments,
+    output: &'a mut Output,
+    aside: Option<Output>,
+    tally: Tally,
+}
+
+impl Session<'_> {
+    fn report_to(&mut self) -> &mut Output {
+        self.aside.as_mut().unwrap_or(self.output)
+    }
+
+    fn scenario(&mut self, scenario: &Scenario) -> Result<(), Trouble> {
+        let mut simulator = simulator::new(&scenario.setup)?;
+        let arguments = self.arguments;
+        if !arguments.quiet {
+            print::run::heading(scenario, self.report_to());
+        }
+        let mut watcher = Watcher {
+            scenario,
+            check: arguments.check,
+            print: Some(Print {
+                output: self.report_to(),
+                failures_only: arguments.quiet,
+            }),
+            running: None,
+        };
+        let report = go(&mut watcher, &mut *simulator)?;
+        self.tally.add(&report);
+        match arguments.dump {
+            Some(what) => dump(&report, what.kind(), &*simulator, self.output)?,
+            None if !arguments.quiet => print::run::processes(&report, self.output),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, reasons: &[String]) -> Result<Ending, Trouble> {
+        let tally = self.tally;
+        let quiet = self.arguments.quiet;
+        let report_to = self.report_to();
+        if !quiet {
             report_to.line("");
         }
-        if !arguments.quiet {
-            print::run::heading(scenario, report_to);
+        tally.print(report_to);
+        if let Some(aside) = &mut self.aside {
+            let _ = aside.finish();
         }
-        let report = {
-            let mut watcher = Watcher {
-                scenario,
-                check: arguments.check,
-                print: Some(Print {
-                    output: report_to,
-                    failures_only: arguments.quiet,
-                }),
-                running: None,
-            };
-            go(&mut watcher, &mut *simulator)?
-        };
-        if !arguments.quiet && arguments.dump.is_none() {
-            print::run::processes(&report, report_to);
-        }
-        tally.add(&report);
-        good &= report.is_ok();
-        if let Some(what) = arguments.dump {
-            dump(&report, what.kind(), &*simulator, output)?;
+        match reasons {
+            [first, ..] if tally.is_good() => Err(Trouble::Impossible(format!(
+                "{} could not be run; the first reason: {first}",
+                print::run::count(reasons.len(), "scenario")
+            ))),
+            _ => Ok(Ending::good_if(tally.is_good())),
         }
     }
-    let report_to = aside.as_mut().unwrap_or(output);
-    if !arguments.quiet {
-        report_to.line("");
-    }
-    tally.print(report_to);
-    if let Some(aside) = &mut aside {
-        let _ = aside.finish();
-    }
-    Ok(Ending::good_if(good))
 }
 
 fn go<'s>(
@@ -120,7 +159,10 @@ fn dump(
             .dump(process.pid, process.name, what)
             .map_err(|error| simulator::trouble(&error))?;
         output.line(format!("# {}", process.name));
-        output.text(text);
+        output.text(&text);
+        if !text.is_empty() && !text.ends_with('\n') {
+            output.text("\n");
+        }
     }
     Ok(())
 }

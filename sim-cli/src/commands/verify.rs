@@ -94,10 +94,10 @@ fn verify(scenario: &Scenario, arguments: &VerifyArguments) -> Result<Verdict, T
     }
     match result {
         Ok(report) => Ok(Verdict::Agrees(report.steps.len())),
-        Err(error) if both.failed_side() == Some(&Side::Right) => {
-            Ok(Verdict::NotPossible(error.to_string()))
-        }
-        Err(error) => Err(Trouble::Impossible(error.to_string())),
+        Err(error) => Ok(Verdict::NotPossible(match both.failed_side() {
+            Some(Side::Right) => format!("on the kernel: {error}"),
+            Some(Side::Left) | None => format!("in the simulator: {error}"),
+        })),
     }
 }
 

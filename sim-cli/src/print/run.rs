@@ -103,6 +103,12 @@ fn call_outcome(op: &Op, outcome: Outcome) -> String {
     }
 }
 
+/// A scenario that could not be run to its end.
+pub(crate) fn not_possible(why: &str, output: &mut Output) {
+    let mark = output.paint(Style::Note, "NOT POSSIBLE");
+    output.line(format!("      {mark} {why}"));
+}
+
 /// The final layout of each process.
 pub(crate) fn processes(report: &RunReport<'_>, output: &mut Output) {
     for process in &report.processes {
@@ -133,6 +139,11 @@ impl Tally {
             .iter()
             .map(|step| step.failures.len())
             .sum::<usize>();
+    }
+
+    /// Has nothing failed?
+    pub(crate) const fn is_good(self) -> bool {
+        self.failures == 0
     }
 
     /// The last line.
