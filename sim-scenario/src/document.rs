@@ -3,6 +3,7 @@
 //! Field names and shape are those of the scenario language's contract; they do not change.
 
 use schemars::JsonSchema;
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
 use sim_core::{Outcome, PageRun, PageState, Smaps, VirtAddr, VmaSnapshot};
 use std::collections::BTreeMap;
@@ -200,6 +201,32 @@ impl RunDocument {
                 .collect(),
             processes: report.processes.iter().map(ProcessDocument::new).collect(),
         }
+    }
+}
+
+/// The same JSON as that of [`RunDocument`], written without building the document: a run may have
+/// millions of steps.
+impl Serialize for RunReport<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_struct("RunDocument", 6)?;
+        document.serialize_field("title", &self.scenario.title)?;
+        document.serialize_field("kernel", self.kernel().name())?;
+        document.serialize_field("arch", self.arch().name())?;
+        document.serialize_field("ok", &self.is_ok())?;
+        document.serialize_field("steps", &Steps(self))?;
+        let processes: Vec<_> = self.processes.iter().map(ProcessDocument::new).collect();
+        document.serialize_field("processes", &processes)?;
+        document.end()
+    }
+}
+
+struct Steps<'r, 's>(&'r RunReport<'s>);
+
+impl Serialize for Steps<'_, '_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(report) = self;
+        let step = |step| StepDocument::new(step, report.scenario);
+        serializer.collect_seq(report.steps.iter().map(step))
     }
 }
 

@@ -316,8 +316,11 @@ fn a_broken_invariant_fails_its_check() {
 fn the_example_of_the_contract_is_this_document() {
     let scenario = parse(EXAMPLE);
     let mut mock = Mock::new(&scenario.setup);
-    let document = RunDocument::new(&report(&scenario, &mut mock));
+    let report = report(&scenario, &mut mock);
+    let document = RunDocument::new(&report);
     let text = serde_json::to_string_pretty(&document).expect("a document is JSON");
+    let streamed = serde_json::to_string_pretty(&report).expect("a report is JSON");
+    assert_eq!(streamed, text);
     let again: RunDocument = serde_json::from_str(&text).expect("its own JSON is read");
     assert_eq!(again, document);
     let json: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");

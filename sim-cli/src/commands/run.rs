@@ -2,7 +2,7 @@
 
 use sim_core::Pid;
 use sim_fork::{DumpKind, SimBackend};
-use sim_scenario::{Observer, Overrides, RunDocument, RunReport, Scenario, StepReport};
+use sim_scenario::{Observer, Overrides, RunReport, Scenario, StepReport};
 
 use crate::arguments::RunArguments;
 use crate::ending::{Ending, Trouble};
@@ -32,7 +32,7 @@ fn documents(
     arguments: &RunArguments,
     output: &mut Output,
 ) -> Result<Ending, Trouble> {
-    let mut documents = Vec::new();
+    let mut reports = Vec::new();
     for scenario in scenarios {
         let mut simulator = simulator::new(&scenario.setup)?;
         let mut watcher = Watcher {
@@ -41,11 +41,11 @@ fn documents(
             print: None,
             running: None,
         };
-        documents.push(RunDocument::new(&go(&mut watcher, &mut *simulator)?));
+        reports.push(go(&mut watcher, &mut *simulator)?);
     }
-    let good = documents.iter().all(|document| document.ok);
-    output.line(match documents.as_slice() {
-        [document] => print::json(document),
+    let good = reports.iter().all(RunReport::is_ok);
+    output.line(match reports.as_slice() {
+        [report] => print::json(report),
         several => print::json(&several),
     });
     Ok(Ending::good_if(good))
