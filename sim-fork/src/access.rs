@@ -58,7 +58,7 @@ fn touch_range<A: Arch, S: VmaStore>(
                 byte = got;
                 break;
             }
-            match find_vma(&mm, addr, access)? {
+            match find_vma(&pager, &mm, addr, access)? {
                 Found::Vma(id) => fault(&pager, &mm, id, addr, access)?,
                 Found::Below(id) => {
                     drop(mm);
@@ -107,7 +107,12 @@ enum Found {
     Below(VmaId),
 }
 
-fn find_vma<S: VmaStore>(mm: &Mm<S>, addr: VirtAddr, access: Access) -> Result<Found, FaultError> {
+fn find_vma<A: Arch, S: VmaStore>(
+    pager: &Pager<'_, A>,
+    mm: &Mm<S>,
+    addr: VirtAddr,
+    access: Access,
+) -> Result<Found, FaultError> {
     let id = mm.find_vma(addr).ok_or(FaultError::Maperr)?;
     let vma = mm.vma(id);
     let flags = vma.flags();
@@ -123,13 +128,41 @@ fn find_vma<S: VmaStore>(mm: &Mm<S>, addr: VirtAddr, access: Access) -> Result<F
         // The MMUs cannot tell read from execute or write-only from both.
         Access::Read => flags.is_accessible(),
         Access::Write(_) => flags.contains(VmFlags::WRITE),
-        Access::Exec => flags.contains(VmFlags::EXEC),
+        Access::Exec => may_fetch(pager, mm, id, addr),
     };
     if allowed {
         Ok(Found::Vma(id))
     } else {
         Err(FaultError::Accerr)
     }
+}
+
+/// Whether a fetch that faulted is handled. x86 tells a fetch from a read only where a translation
+/// forbids it: on an empty entry of a readable VMA the page is brought in, and the fetch faults
+/// again (`arch/x86/mm/fault.c: access_error()`). Arm knows at once
+/// (`arch/arm64/mm/fault.c: do_page_fault()`).
+fn may_fetch<A: Arch, S: VmaStore>(
+    pager: &Pager<'_, A>,
+    mm: &Mm<S>,
+    id: VmaId,
+    addr: VirtAddr,
+) -> bool {
+    let flags = mm.vma(id).flags();
+    let as_read = match mm.config().arch {
+        sim_core::Arch::X86_64 => flags.is_accessible() && !is_valid(pager, addr),
+        sim_core::Arch::Arm64 => false,
+    };
+    flags.contains(VmFlags::EXEC) || as_read
+}
+
+/// Does the hardware have a translation there, whatever it allows?
+fn is_valid<A: Arch>(pager: &Pager<'_, A>, addr: VirtAddr) -> bool {
+    let mut valid = false;
+    pager.translate(va(addr), |entry| {
+        valid = A::is_valid(entry.raw());
+        None
+    });
+    valid
 }
 
 fn grow<A: Arch, S: VmaStore>(
