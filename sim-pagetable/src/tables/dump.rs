@@ -17,6 +17,16 @@ pub struct Dump {
     pub entries: Box<[u64]>,
 }
 
+impl Dump {
+    /// Its 4096 bytes in memory.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.entries
+            .iter()
+            .flat_map(|raw| raw.to_le_bytes())
+            .collect()
+    }
+}
+
 impl<A: Arch> PageTables<A> {
     /// All tables that an MMU can reach, each before those below it, lowest address first.
     pub fn dump(&self) -> Vec<Dump> {

@@ -59,7 +59,10 @@ impl MoveRequest {
 }
 
 impl<A: Arch> PageTables<A> {
-    /// Moves the entries of a range. The target must be empty and must not overlap. `remap` gives
+    /// Moves the entries of a range. The target must be empty and must not overlap. Where nothing
+    /// is mapped below source and target down to the block boundary, and both lie alike in their
+    /// blocks, Linux starts the move at the boundary so that the first table moves whole
+    /// (`try_realign_addr()`); the caller, who knows the VMAs, asks for the larger range then. `remap` gives
     /// each 4 KiB entry, and each huge one, its new value (soft-dirty, lost write-protection);
     /// whole tables move without it. A huge leaf whose 2 MiB do not move whole to an aligned place
     /// is split by `split` first.

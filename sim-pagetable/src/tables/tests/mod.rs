@@ -1,6 +1,7 @@
 //! Page tables against a flat model, an MMU, and counts.
 
 mod cost;
+mod measured;
 mod mmu;
 mod model;
 mod operations;
