@@ -48,6 +48,7 @@ impl VirtAddr {
     }
 
     /// The start of the page that contains it.
+    #[must_use]
     pub const fn page_down(self) -> Self {
         Self(self.0 & !(PAGE_SIZE - 1))
     }
@@ -61,6 +62,7 @@ impl VirtAddr {
     }
 
     /// The start of the 2 MiB block that contains it.
+    #[must_use]
     pub const fn pmd_down(self) -> Self {
         Self(self.0 & !(PMD_SIZE - 1))
     }
@@ -91,6 +93,7 @@ impl VirtAddr {
     /// # Panics
     /// On overflow.
     #[track_caller]
+    #[must_use]
     pub fn add_pages(self, pages: u64) -> Self {
         self + Bytes(
             pages
@@ -180,6 +183,7 @@ impl Bytes {
     }
 
     /// Rounded up to whole pages as Linux's `PAGE_ALIGN` does: wraps to 0 near the top.
+    #[must_use]
     pub const fn page_align(self) -> Self {
         Self(self.0.wrapping_add(PAGE_SIZE - 1) & !(PAGE_SIZE - 1))
     }

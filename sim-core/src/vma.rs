@@ -122,6 +122,10 @@ bitflags! {
 
 /// A virtual memory area.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "an anon_vma is what Linux calls it"
+)]
 pub struct Vma {
     range: PageRange,
     pgoff: PageOffset,
@@ -158,6 +162,7 @@ impl Vma {
 
     /// A copy with another range and offset and without anon_vma (`vm_area_dup()` before
     /// `anon_vma_clone()`).
+    #[must_use]
     pub fn duplicate(&self, range: PageRange, pgoff: PageOffset) -> Self {
         Self {
             range,

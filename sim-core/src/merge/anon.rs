@@ -27,16 +27,18 @@ pub(super) fn same_anon_vma(
 ) -> Result<(), Refusal> {
     match (candidate.anon_vma(), source.anon_vma) {
         (None, None) => Ok(()),
-        (Some(ours), Some(theirs)) if ours == theirs => Ok(()),
-        (Some(_), Some(_)) => Err(Refusal::AnonVmaDiffers),
-        (Some(_), None) if candidate.is_fork_child() => Err(Refusal::AnonVmaForked),
-        (Some(_), None) => Ok(()),
-        (None, Some(_)) if !features.merge_unfaulted_target => Err(Refusal::AnonVmaForked),
-        (None, Some(_)) if source.vma.is_some_and(Vma::is_fork_child) => {
-            Err(Refusal::AnonVmaForked)
-        }
-        (None, Some(_)) => Ok(()),
+        (Some(ours), Some(theirs)) => (ours == theirs)
+            .then_some(())
+            .ok_or(Refusal::AnonVmaDiffers),
+        (Some(_), None) => not_forked(!candidate.is_fork_child()),
+        (None, Some(_)) => not_forked(
+            features.merge_unfaulted_target && !source.vma.is_some_and(Vma::is_fork_child),
+        ),
     }
+}
+
+fn not_forked(fits: bool) -> Result<(), Refusal> {
+    fits.then_some(()).ok_or(Refusal::AnonVmaForked)
 }
 
 /// May the VMAs on both sides share an anon_vma? (`mm/vma.c: are_anon_vmas_compatible()`)

@@ -13,6 +13,8 @@ mod plan_new;
 mod refusal;
 mod request;
 #[cfg(test)]
+mod small_world;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use apply::Considered;

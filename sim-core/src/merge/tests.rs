@@ -314,9 +314,9 @@ fn m23_to_m27_sticky_permutations() {
                 .filter(|(_, bit)| bits >> bit & 1 != 0)
                 .map(|(name, _)| name)
                 .collect();
-            let attrs: String = sticky.chars().map(|name| format!("{name}:gu ")).collect();
+            let attrs: Vec<_> = sticky.chars().map(|name| format!("{name}:gu")).collect();
             let mut world = World::new(Profile::V6_19);
-            world.lay_out(layout, &attrs);
+            world.lay_out(layout, &attrs.join(" "));
             existing_range(&mut world, page_range(range.0, range.1), &[]).expect("no limit");
             let flags = world.mm.vma(world.id(target)).flags();
             assert_eq!(

@@ -40,7 +40,7 @@ impl<S: VmaStore> Mm<S> {
             pgoff
         };
         let source_pgoff = vma.pgoff();
-        if let Some(id) = self.merge_copy(pages, source, range, pgoff)? {
+        if let Some(id) = self.merge_copy(pages, source, range, pgoff) {
             let source = if unfaulted && self.vma(id).range().contains(source_start) {
                 id
             } else {
@@ -69,7 +69,7 @@ impl<S: VmaStore> Mm<S> {
         source: VmaId,
         range: PageRange,
         pgoff: PageOffset,
-    ) -> Result<Option<VmaId>, NoMemory> {
+    ) -> Option<VmaId> {
         // The attributes are copied: the request must not borrow the VMA that may go.
         let vma = self.vma(source);
         let name = vma.anon_name().cloned();
@@ -88,7 +88,7 @@ impl<S: VmaStore> Mm<S> {
             just_expand: false,
         };
         // A merge that memory is too short for is a merge that does not happen.
-        Ok(self.merge_new_range(pages, &request).unwrap_or(None))
+        self.merge_new_range(pages, &request).unwrap_or(None)
     }
 
     fn duplicate_at(

@@ -6,7 +6,7 @@ use crate::{Arch, Backing, Errno, MapFlags, MappedKind, MmapArgs, PageOffset, Pr
 const MAX_FILE_SIZE: u64 = i64::MAX as u64;
 
 /// `MAP_HUGE_2MB | MAP_HUGE_1GB`, which `LEGACY_MAP_MASK` has.
-const HUGE_SIZES: MapFlags = MapFlags::from_bits_retain((21 | 30) << 26);
+const HUGE_SIZES: MapFlags = MapFlags::from_bits_retain(0x1f << 26);
 
 /// Flags that `MAP_SHARED` keeps and `MAP_SHARED_VALIDATE` knows (`LEGACY_MAP_MASK`).
 const LEGACY: MapFlags = MapFlags::SHARED

@@ -28,6 +28,8 @@ mod split;
 mod stack;
 mod stats;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod uffd_register;
 mod unmapped_area;
 mod vma_name;

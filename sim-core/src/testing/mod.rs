@@ -15,6 +15,7 @@
 //! | `f`, `g` | maps this file |
 //! | `pol`, `uffd`, `name` | has a policy, a userfaultfd, a name |
 
+mod script;
 mod world;
 
 pub(crate) use world::{Attr, BASE, World, page_range};

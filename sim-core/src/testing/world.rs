@@ -87,6 +87,8 @@ pub(crate) struct World {
     names: BTreeMap<char, VmaId>,
     /// VMAs of other processes, which keep `D` and `E` alive.
     holders: BTreeMap<char, Vma>,
+    /// Processes that forked; `mm` is the newest child.
+    pub(crate) parents: Vec<Mm>,
 }
 
 impl World {
@@ -107,6 +109,7 @@ impl World {
             pages: NoPages::default(),
             names: BTreeMap::new(),
             holders: BTreeMap::new(),
+            parents: Vec::new(),
         }
     }
 
@@ -229,11 +232,39 @@ impl World {
         text
     }
 
+    /// The VMAs now, as `1-6rw 6-11r`.
+    pub(crate) fn spans(&self) -> String {
+        let page = |addr: VirtAddr| addr.page_number() - BASE.page_number();
+        let span = |vma: &Vma| {
+            let perms = [
+                (VmFlags::READ, 'r'),
+                (VmFlags::WRITE, 'w'),
+                (VmFlags::EXEC, 'x'),
+            ];
+            let perms = perms.iter().filter(|(flag, _)| vma.flags().contains(*flag));
+            let perms: String = perms.map(|(_, letter)| letter).collect();
+            format!("{}-{}{perms}", page(vma.start()), page(vma.end()))
+        };
+        let spans: Vec<_> = self.mm.iter().map(|(_, vma)| span(vma)).collect();
+        spans.join(" ")
+    }
+
+    /// The mnemonics of the VMA at a page.
+    #[track_caller]
+    pub(crate) fn flags_at(&self, page: u64) -> String {
+        let id = self.mm.vma_lookup(BASE.add_pages(page));
+        let flags = self.mm.vma(id.expect("a VMA there")).flags();
+        flags.mnemonics().collect::<Vec<_>>().join(" ")
+    }
+
     /// Checks every invariant.
     #[track_caller]
     pub(crate) fn check(&self) {
-        self.mm.check_invariants();
-        let own = self.mm.iter().map(|(_, vma)| vma);
+        let all = || self.parents.iter().chain([&self.mm]);
+        for mm in all() {
+            mm.check_invariants();
+        }
+        let own = all().flat_map(|mm| mm.iter().map(|(_, vma)| vma));
         self.mm
             .anon_vmas()
             .check_invariants(own.chain(self.holders.values()));

@@ -1,0 +1,188 @@
+//! mmap and munmap.
+
+use super::{check, scripts};
+use crate::testing::{BASE, World};
+use crate::{
+    Bytes, Errno, FileId, MapFlags, MappedKind, MmapArgs, Profile, Prot, SyscallRange, VirtAddr,
+};
+
+scripts! {
+    // What the kernel's own mmap tests assert.
+    r01_basic: "map 300 303 rw; map 250 253 rw; map 303 306 rw; map 247 250 rw" => "247-253rw 300-306rw";
+    r02_fill_hole: "map 300 303 rw; map 306 309 rw; map 303 306 rw" => "300-309rw";
+    r03_fill_hole_other_flags: "map 300 303 rw; map 306 309 rw; map 303 306 rwx" => "300-303rw 303-306rwx 306-309rw";
+
+    // Replacing.
+    replace_middle: "map 0 6 rw; map 2 4 r" => "0-2rw 2-4r 4-6rw";
+    replace_same: "map 0 6 rw; map 2 4 rw" => "0-6rw";
+    replace_several: "map 0 2 rw; map 2 4 r; map 5 7 rwx; map 1 6 rw" => "0-6rw 6-7rwx";
+    replace_loses_guard: "map 0 4 rw; guard 1; unmap 0 4; map 0 4 rw" => "0-4rw";
+    replace_sealed: "map 0 6 rw; seal 2 4; map 1 5 r !EPERM" => "0-1rw 1-2rw 2-4rw 4-6rw";
+    noreplace: "map 2 4 rw; map 0 3 rw noreplace !EEXIST; map 0 2 rw noreplace" => "0-4rw";
+
+    // Unmapping.
+    unmap_middle: "map 0 6 rw; unmap 2 4" => "0-2rw 4-6rw";
+    unmap_nothing: "unmap 2 4" => "";
+    unmap_over_holes: "map 0 2 rw; map 4 6 rw; unmap 1 5" => "0-1rw 5-6rw";
+    unmap_sealed_keeps_splits: "map 0 6 rw; seal 4 6; unmap 2 5 !EPERM" => "0-2rw 2-4rw 4-6rw";
+    unmap_sealed_first: "map 0 6 rw; seal 0 6; unmap 2 4 !EPERM" => "0-6rw";
+
+    // Types.
+    growsdown_file: "map 0 2 rw memfd growsdown !EINVAL" => "";
+    growsdown_shared: "map 0 2 rw shared growsdown !EINVAL" => "";
+    droppable_locked: "map 0 2 rw droppable locked !EINVAL" => "";
+}
+
+#[test]
+fn flags() {
+    let rows = [
+        ("map 0 1 rw reserve", "rd wr mr mw me ac"),
+        ("map 0 1 r reserve", "rd mr mw me"),
+        ("map 0 1 rw", "rd wr mr mw me nr"),
+        ("map 0 1 rw reserve shared", "rd wr sh mr mw me ms"),
+        ("map 0 1 rw reserve memfd", "rd wr mr mw me ac"),
+        ("map 0 1 rw reserve stack", "rd wr mr mw me ac nh"),
+        ("map 0 1 rw reserve growsdown", "rd wr mr mw me gd ac"),
+        ("map 0 1 rw reserve locked", "rd wr mr mw me lo ac"),
+        ("map 0 1 rw reserve droppable", "rd wr mr mw me nr wf dd dp"),
+        (
+            "map 0 1 rw reserve shared pfnmap",
+            "rd wr sh mr mw me ms pf io de dd",
+        ),
+    ];
+    for (script, flags) in rows {
+        let mut world = World::new(Profile::V6_19);
+        world.script(script);
+        assert_eq!(world.flags_at(0), flags, "{script}");
+    }
+}
+
+#[test]
+fn shared_anonymous_begins_at_0() {
+    let world = check(Profile::V6_19, "map 3 6 rw shared; unmap 3 4", "4-6rw");
+    let (_, vma) = world.mm.iter().next().expect("one VMA");
+    assert_eq!(vma.pgoff().get(), 1);
+    assert_eq!(vma.file().map(|file| file.kind), Some(MappedKind::DevZero));
+}
+
+const PRIVATE: MapFlags = MapFlags::PRIVATE.union(MapFlags::ANONYMOUS);
+
+/// Arguments that are right.
+const fn right() -> MmapArgs {
+    MmapArgs {
+        addr: BASE,
+        len: Bytes(4096),
+        prot: Prot::READ,
+        flags: PRIVATE.union(MapFlags::FIXED),
+        file: None,
+        offset: 0,
+    }
+}
+
+/// What a row changes.
+type Change = fn(&mut MmapArgs);
+
+/// Maps a file of this type.
+const fn file(args: &mut MmapArgs, flags: MapFlags) {
+    args.flags = MapFlags::FIXED.union(flags);
+    args.file = Some(FileId(0));
+}
+
+/// Each row breaks one rule; the order of checks shows where two are broken.
+const ERRORS: &[(&str, Change, Errno)] = &[
+    (
+        "offset",
+        |a| (a.offset, a.len) = (1, Bytes(0)),
+        Errno::EINVAL,
+    ),
+    (
+        "no file",
+        |a| (a.flags, a.len) = (MapFlags::PRIVATE, Bytes(0)),
+        Errno::EBADF,
+    ),
+    ("length 0", |a| a.len = Bytes(0), Errno::EINVAL),
+    ("length wraps", |a| a.len = Bytes(u64::MAX), Errno::ENOMEM),
+    ("too long", |a| a.len = Bytes(1 << 48), Errno::ENOMEM),
+    ("beyond", |a| a.addr = VirtAddr::new(1 << 47), Errno::ENOMEM),
+    (
+        "unaligned",
+        |a| a.addr = VirtAddr::new(0x10_0001),
+        Errno::EINVAL,
+    ),
+    ("low", |a| a.addr = VirtAddr::new(4096), Errno::EPERM),
+    ("type 0", |a| a.flags.remove(MapFlags::TYPE), Errno::EINVAL),
+    (
+        "validate anonymous",
+        |a| a.flags |= MapFlags::SHARED,
+        Errno::EINVAL,
+    ),
+    (
+        "sync",
+        |a| file(a, MapFlags::SHARED_VALIDATE | MapFlags::SYNC),
+        Errno::EOPNOTSUPP,
+    ),
+    ("file type 0", |a| file(a, MapFlags::empty()), Errno::EINVAL),
+    (
+        "file too big",
+        |a| {
+            file(a, MapFlags::PRIVATE);
+            a.offset = 1 << 63;
+        },
+        Errno::EOVERFLOW,
+    ),
+    ("hugetlb", |a| a.flags |= MapFlags::HUGETLB, Errno::ENOMEM),
+    (
+        "hugetlb of a file",
+        |a| file(a, MapFlags::PRIVATE | MapFlags::HUGETLB),
+        Errno::EINVAL,
+    ),
+];
+
+#[test]
+fn errors() {
+    for (what, change, errno) in ERRORS {
+        let mut args = right();
+        change(&mut args);
+        let mut world = World::new(Profile::V6_19);
+        let kind = args.file.map(|_| MappedKind::Memfd);
+        let result = world.mm.mmap(&mut world.pages, &args, kind);
+        assert_eq!(result.map(|mapped| mapped.addr), Err(*errno), "{what}");
+        assert_eq!(world.mm.map_count(), 0, "{what}");
+        world.check();
+    }
+}
+
+#[test]
+fn munmap_errors() {
+    let task_size = 0x7fff_ffff_f000;
+    let rows = [
+        (1, 4096),
+        (task_size + 4096, 4096),
+        (4096, task_size),
+        (4096, 0),
+    ];
+    for (addr, len) in rows {
+        let mut world = World::new(Profile::V6_19);
+        let range = SyscallRange::new(VirtAddr::new(addr), Bytes(len));
+        let result = world.mm.munmap(&mut world.pages, range);
+        assert_eq!(result, Err(Errno::EINVAL), "{addr:#x} {len:#x}");
+    }
+}
+
+#[test]
+fn disk_file_with_sync_leaves_a_hole() {
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 0 3 rw");
+    let args = MmapArgs {
+        addr: BASE.add_pages(1),
+        flags: MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::SYNC,
+        file: Some(FileId(0)),
+        ..right()
+    };
+    let result = world
+        .mm
+        .mmap(&mut world.pages, &args, Some(MappedKind::Regular));
+    assert_eq!(result.map(|mapped| mapped.addr), Err(Errno::EOPNOTSUPP));
+    assert_eq!(world.spans(), "0-1rw 2-3rw");
+    world.check();
+}
