@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use sim_core::store::VmaStore;
-use sim_core::{Mm, UffdCtxId};
+use sim_core::{BrkFields, Mm, UffdCtxId, VirtAddr};
 use sim_pagetable::{Arch, NoMemory, PageTables};
 
 use crate::rss::Rss;
@@ -65,7 +65,13 @@ impl<A: Arch, S: VmaStore> AddressSpace<A, S> {
     /// # Errors
     /// If there is no memory for the root table.
     pub(crate) fn empty(shared: &Shared) -> Result<Self, NoMemory> {
-        let mm = Mm::new(Arc::clone(&shared.config), &shared.mm);
+        let mut mm = Mm::new(Arc::clone(&shared.config), &shared.mm);
+        let heap = shared.config.layout.heap;
+        mm.set_brk_fields(BrkFields {
+            start_brk: heap,
+            brk: heap,
+            start_stack: VirtAddr::ZERO,
+        });
         Ok(Self::new(mm, SpacePages::new(shared)?))
     }
 

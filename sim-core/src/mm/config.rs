@@ -13,6 +13,8 @@ pub struct Layout {
     pub mmap_base: VirtAddr,
     /// Bottom-up search starts here (`TASK_UNMAPPED_BASE`).
     pub unmapped_base: VirtAddr,
+    /// Where the heap starts (`mm->start_brk`).
+    pub heap: VirtAddr,
     /// Bottom-up search is the rule (`legacy_va_layout`).
     pub legacy: bool,
 }
@@ -32,6 +34,10 @@ impl Layout {
             unmapped_base: VirtAddr::new(unmapped_base)
                 .page_up()
                 .expect("far from the top"),
+            heap: VirtAddr::new(match arch {
+                Arch::X86_64 => 0x5555_5555_5000,
+                Arch::Arm64 => 0xaaaa_aaaa_a000,
+            }),
             legacy: false,
         }
     }

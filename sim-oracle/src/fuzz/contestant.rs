@@ -1,6 +1,7 @@
 //! The two sides of a fuzzing run.
 
-use sim_core::{Backend, BackendError, Setup};
+use sim_core::{Backend, BackendError, Call, Outcome, Pid, Setup, Snapshot, SnapshotLevel};
+use sim_fork::SimBackend;
 
 /// A side: makes a fresh back end for each run.
 pub trait Contestant {
@@ -41,6 +42,62 @@ impl<F: FnMut(&Setup) -> Result<Box<dyn Backend>, BackendError>> Contestant for 
         self.current = None;
         let backend = (self.make)(setup)?;
         Ok(self.current.insert(backend).as_mut())
+    }
+}
+
+/// The simulator.
+pub struct Simulator {
+    check: bool,
+    current: Option<Checked>,
+}
+
+impl Simulator {
+    /// With its invariants checked after every call, or not.
+    pub const fn new(check: bool) -> Self {
+        Self {
+            check,
+            current: None,
+        }
+    }
+}
+
+impl Contestant for Simulator {
+    fn name(&self) -> String {
+        "vmsim".to_owned()
+    }
+
+    fn start(&mut self, setup: &Setup) -> Result<&mut dyn Backend, BackendError> {
+        self.current = None;
+        let checked = Checked {
+            machine: sim_fork::new_machine(setup)?,
+            check: self.check,
+        };
+        Ok(self.current.insert(checked))
+    }
+}
+
+/// A simulated machine whose broken invariants are breakdowns.
+struct Checked {
+    machine: Box<dyn SimBackend>,
+    check: bool,
+}
+
+impl Backend for Checked {
+    fn call(&mut self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
+        let outcome = self.machine.call(pid, call)?;
+        if self.check {
+            let broken = |why| BackendError::Broken(format!("broken invariant: {why}"));
+            self.machine.check_invariants().map_err(broken)?;
+        }
+        Ok(outcome)
+    }
+
+    fn snapshot(&mut self, pid: Pid, level: SnapshotLevel) -> Result<Snapshot, BackendError> {
+        self.machine.snapshot(pid, level)
+    }
+
+    fn processes(&self) -> Vec<Pid> {
+        self.machine.processes()
     }
 }
 

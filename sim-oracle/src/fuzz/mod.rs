@@ -12,7 +12,7 @@ use sim_core::{BackendError, Call, Pid, Setup};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use contestant::Live;
-pub use contestant::{Contestant, Fresh};
+pub use contestant::{Contestant, Fresh, Simulator};
 
 use crate::compare::Comparison;
 use crate::generate::Mode;
