@@ -2,15 +2,15 @@
 
 use toml::de::DeValue;
 
-use sim_core::{Bytes, Smaps, VirtAddr, VmFlags};
+use sim_core::{Bytes, Smaps, VmFlags};
 
 use super::context::{Context, Fields, Value, part_of, span_of};
+use super::maps_line::maps;
+use super::pages::pages;
 use super::range::{self, Want};
-use super::{scalar, size, vma_line, words};
+use super::{scalar, vma_line, words};
 use crate::diagnostics::Diagnostic;
-use crate::scenario::{
-    Check, CounterTerm, FlagTerms, MapsLine, PageKind, PagePattern, PageTerm, RangeExpr,
-};
+use crate::scenario::{Check, CounterTerm, FlagTerms, RangeExpr};
 use crate::source::{Placed, Span};
 
 /// Reads what a check asserts.
@@ -109,104 +109,6 @@ pub(super) fn flag_term(cx: &mut Context, word: Placed<&str>, terms: &mut FlagTe
     Some(())
 }
 
-/// `"present exclusive -huge"`, `"none | guard"`.
-fn pages(cx: &mut Context, value: &Value<'_>) -> Option<PagePattern> {
-    let text = scalar::text(cx, value)?;
-    let mut pattern = Vec::new();
-    for alternative in text.split('|') {
-        let words = alternative
-            .split_whitespace()
-            .map(|word| Placed::new(word, part_of(value, text, word)));
-        pattern.push(page_term(cx, words, span_of(value))?);
-    }
-    Some(pattern)
-}
-
-fn page_term<'t>(
-    cx: &mut Context,
-    mut words: impl Iterator<Item = Placed<&'t str>>,
-    span: Span,
-) -> Option<PageTerm> {
-    let names = PageKind::NAMES.iter().map(|(name, _)| *name);
-    let expected = "none, present, swap, guard, poison, marker or migration";
-    let Some(state) = words.next() else {
-        return cx.error(Diagnostic::new(span, "the state is missing").expected(expected));
-    };
-    let known = PageKind::NAMES
-        .iter()
-        .find(|(name, _)| *name == state.value);
-    let Some((_, kind)) = known else {
-        let message = format!("`{}` is not the state of a page", state.value);
-        let diagnostic = Diagnostic::new(state.span, message).expected(expected);
-        return cx.error(diagnostic.did_you_mean(state.value, names));
-    };
-    let mut term = PageTerm {
-        kind: *kind,
-        exclusive: None,
-        file: None,
-        huge: None,
-        uffd_wp: None,
-        soft_dirty: None,
-    };
-    for word in words {
-        qualify(cx, word, &mut term)?;
-    }
-    Some(term)
-}
-
-fn qualify(cx: &mut Context, word: Placed<&str>, term: &mut PageTerm) -> Option<()> {
-    const NAMES: [&str; 8] = [
-        "exclusive",
-        "shared",
-        "file",
-        "anon",
-        "huge",
-        "small",
-        "uffd_wp",
-        "soft_dirty",
-    ];
-    let (yes, name) = match word.value.strip_prefix('-') {
-        Some(name) => (false, name),
-        None => (true, word.value.strip_prefix('+').unwrap_or(word.value)),
-    };
-    let present_only = !matches!(name, "uffd_wp" | "soft_dirty");
-    let allowed = match term.kind {
-        PageKind::Present => true,
-        PageKind::Swap => !present_only,
-        PageKind::None
-        | PageKind::Guard
-        | PageKind::Poison
-        | PageKind::Marker
-        | PageKind::Migration => false,
-    };
-    let (field, value) = match name {
-        "exclusive" => (&mut term.exclusive, yes),
-        "shared" => (&mut term.exclusive, !yes),
-        "file" => (&mut term.file, yes),
-        "anon" => (&mut term.file, !yes),
-        "huge" => (&mut term.huge, yes),
-        "small" => (&mut term.huge, !yes),
-        "uffd_wp" => (&mut term.uffd_wp, yes),
-        "soft_dirty" => (&mut term.soft_dirty, yes),
-        _ => {
-            return cx.error(
-                Diagnostic::new(word.span, format!("`{name}` does not qualify a page"))
-                    .expected(format!(
-                        "some of: {} (or - and one of them)",
-                        NAMES.join(", ")
-                    ))
-                    .did_you_mean(name, NAMES),
-            );
-        }
-    };
-    if !allowed {
-        let message = format!("a page that is `{}` is never `{name}`", term.kind.name());
-        return cx.error(Diagnostic::new(word.span, message));
-    }
-    *field = Some(value);
-    Some(())
-}
-
 /// `{ buf = { Rss = 8 } }` or `{ buf = "Rss=8 Swap=0" }`.
 fn smaps(cx: &mut Context, value: &Value<'_>, check: &mut Check) {
     for entry in by_range(cx, value, counters) {
@@ -268,56 +170,4 @@ fn counter(cx: &mut Context, name: &str, span: Span) -> Option<&'static str> {
             .expected(format!("one of: {}", names.join(", ")))
             .did_you_mean(name, names),
     )
-}
-
-/// All lines of maps, as an array of lines or as one text.
-fn maps(cx: &mut Context, value: &Value<'_>) -> Option<Placed<Vec<Placed<MapsLine>>>> {
-    let list: Vec<&Value<'_>> = match value.get_ref() {
-        DeValue::Array(list) => list.iter().collect(),
-        DeValue::String(_) => vec![value],
-        _ => return cx.wrong_type(value, "the lines of maps"),
-    };
-    let mut lines = Vec::new();
-    for item in list {
-        let text = scalar::text(cx, item)?;
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let span = part_of(item, text, line);
-            match maps_line(line) {
-                Some(line) => lines.push(Placed::new(line, span)),
-                None => {
-                    return cx.error(
-                        Diagnostic::new(span, "this is not a line of /proc/PID/maps")
-                            .expected("START-END PERMS OFFSET [DEVICE INODE] [NAME]"),
-                    );
-                }
-            }
-        }
-    }
-    Some(Placed::new(lines, span_of(value)))
-}
-
-fn maps_line(line: &str) -> Option<MapsLine> {
-    let hex = |text: &str| size::parse(&format!("0x{text}")).ok();
-    let mut words = line.split_whitespace();
-    let (start, end) = words.next()?.split_once('-')?;
-    let perms = vma_line::perms(words.next()?)?;
-    let offset = hex(words.next()?)?;
-    let mut rest: Vec<&str> = words.collect();
-    if rest.first().is_some_and(|word| is_device(word)) {
-        rest.drain(..2.min(rest.len()));
-    }
-    Some(MapsLine {
-        start: VirtAddr::new(hex(start)?),
-        end: VirtAddr::new(hex(end)?),
-        perms,
-        offset,
-        name: rest.join(" "),
-    })
-}
-
-fn is_device(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(major, minor)| {
-        let hex = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit());
-        hex(major) && hex(minor)
-    })
 }
