@@ -20,6 +20,7 @@ impl<A: Arch> Pager<'_, A> {
             from: va_range(what.from),
             to: va(what.to),
             whole_tables: !loses_protection,
+            deposits: from.is_anon(),
         };
         let remap = |entry: Entry<A>| {
             if loses_protection {

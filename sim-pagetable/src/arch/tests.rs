@@ -117,6 +117,8 @@ enum Op {
     Write,
     Wrprotect,
     Dirty,
+    /// A store by the program.
+    HardwareWrite,
     Clean,
     Young,
     Old,
@@ -131,6 +133,7 @@ fn ops() -> Vec<Op> {
         Op::Write,
         Op::Wrprotect,
         Op::Dirty,
+        Op::HardwareWrite,
         Op::Clean,
         Op::Young,
         Op::Old,
@@ -170,6 +173,7 @@ impl Logical {
                 e.dirty = true;
                 e.soft_dirty |= A::SOFT_DIRTY != 0;
             }
+            Op::HardwareWrite => e.dirty |= e.write,
             Op::Clean => e.dirty = false,
             Op::Young => e.young = true,
             Op::Old => e.young = false,
@@ -194,6 +198,7 @@ fn apply<A: Arch>(entry: Entry<A>, op: Op) -> Entry<A> {
         Op::Write => entry.mk_write(),
         Op::Wrprotect => entry.wrprotect(),
         Op::Dirty => entry.mk_dirty(),
+        Op::HardwareWrite => hardware_write(entry),
         Op::Clean => entry.mk_clean(),
         Op::Young => entry.mk_young(),
         Op::Old => entry.mk_old(),
@@ -202,6 +207,19 @@ fn apply<A: Arch>(entry: Entry<A>, op: Op) -> Entry<A> {
         Op::UffdWp(on) => entry.with_uffd_wp(on),
         Op::Modify(access, sharing) => entry.modify(A::page_prot(access, sharing)),
     }
+}
+
+/// What the MMU does to an entry that lets a store through: Intel SDM 4.8, Arm ARM D8.4 (DBM).
+fn hardware_write<A: Arch>(entry: Entry<A>) -> Entry<A> {
+    let raw = entry.raw();
+    if !entry.is_writable() {
+        return entry;
+    }
+    Entry::from_raw(if A::NAME == "x86_64" {
+        raw | 1 << 6
+    } else {
+        raw & !(1 << 7)
+    })
 }
 
 /// All entries reached by three operations from a fresh one agree with the logical model.

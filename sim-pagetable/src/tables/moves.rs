@@ -18,6 +18,8 @@ pub struct MoveRequest {
     /// May whole PTE and PMD tables move at once, entries unseen? Not if entries change on the
     /// way (userfaultfd write-protection that stays behind).
     pub whole_tables: bool,
+    /// Do huge leaves of the range have deposited tables? Those of anonymous memory do.
+    pub deposits: bool,
 }
 
 /// A move that ran out of memory.
@@ -116,13 +118,16 @@ impl<A: Arch> PageTables<A> {
         }
         let new_table = self.pmd_table_alloc(step.new).map_err(|_| Stopped)?;
         if self.table_of(old_pmd).is_none() {
-            if step.extent == HUGE_SIZE && self.move_huge(old_table, new_table, step, remap) {
+            if step.extent == HUGE_SIZE && Self::move_huge(old_table, new_table, step, remap) {
+                if request.deposits {
+                    self.move_deposit(old_table, new_table);
+                }
                 return Ok(step.extent);
             }
             split(self, step.old);
         } else if request.whole_tables
             && step.extent == HUGE_SIZE
-            && self.move_pte_table(old_table, new_table, step)
+            && Self::move_pte_table(old_table, new_table, step)
         {
             return Ok(step.extent);
         }
@@ -152,7 +157,7 @@ impl<A: Arch> PageTables<A> {
     }
 
     /// Moves a PTE table; false if the target has one.
-    fn move_pte_table(&self, old: Table<'_>, new: Table<'_>, step: Step) -> bool {
+    fn move_pte_table(old: Table<'_>, new: Table<'_>, step: Step) -> bool {
         let new = &new.entries[Level::Pmd.index(step.new)];
         if new.load(Acquire) != 0 {
             return false;
@@ -162,9 +167,8 @@ impl<A: Arch> PageTables<A> {
         true
     }
 
-    /// Moves a huge leaf and its deposited table; false if the target is in use.
+    /// Moves a huge leaf; false if the target is in use.
     fn move_huge(
-        &self,
         old: Table<'_>,
         new: Table<'_>,
         step: Step,
@@ -176,13 +180,14 @@ impl<A: Arch> PageTables<A> {
         }
         let source = &old.entries[Level::Pmd.index(step.old)];
         let entry = remap(Entry::from_raw(source.swap(0, Relaxed)));
-        if old.id != new.id
-            && let Some(id) = pop_deposit(self, old)
-        {
-            push_deposit(new, self.frames.table(id));
-        }
         target.store(entry.raw(), Release);
         true
+    }
+
+    /// A deposited table goes along (`pmd_move_must_withdraw()`).
+    fn move_deposit(&self, old: Table<'_>, new: Table<'_>) {
+        let id = pop_deposit(self, old).expect("no table was deposited");
+        push_deposit(new, self.frames.table(id));
     }
 
     /// Moves entries one by one (`move_ptes()`).

@@ -40,6 +40,7 @@ fn check_move(from: VaRange, step: u64, to: u64, expected: [u64; 4]) {
         from,
         to: Va::new(to),
         whole_tables: true,
+        deposits: true,
     };
     let flush = tables.move_range(request, |e| e, |_, _| panic!("no huge page"));
     tables.flush(flush.unwrap());
@@ -76,6 +77,7 @@ fn a_move_that_may_start_below_its_range_takes_the_whole_table() {
         from: bytes(A, 2 * MIB + 4096),
         to: Va::new(B),
         whole_tables: true,
+        deposits: true,
     };
     let flush = tables.move_range(request, |e| e, |_, _| panic!("no huge page"));
     tables.flush(flush.unwrap());

@@ -121,6 +121,7 @@ impl<A: Arch> Pair<A> {
             from,
             to: Va::new(to),
             whole_tables,
+            deposits: true,
         };
         let mut splits = Vec::new();
         let mut split = |tables: &PageTables<A>, va: Va| {

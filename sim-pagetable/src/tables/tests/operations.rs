@@ -117,6 +117,37 @@ fn a_huge_page_keeps_a_table_for_its_split() {
 }
 
 #[test]
+fn a_moved_huge_page_takes_its_own_deposit_only() {
+    for deposits in [false, true] {
+        let tables = tables::<X86_64>();
+        let (anon, file) = (Va::new(GIB), Va::new(GIB + HUGE_SIZE));
+        let entry = |pfn| Entry::huge(Pfn::new(pfn), super::read_write::<X86_64>());
+        let install = |va, pfn, deposit| {
+            let slot = tables.pmd_alloc(va).unwrap();
+            slot.install_huge(entry(pfn), deposit);
+        };
+        install(anon, 1 << 15, Some(tables.alloc_pte_table().unwrap()));
+        install(file, 1 << 16, None);
+        let moving = if deposits { anon } else { file };
+        let request = MoveRequest {
+            from: range(moving.get(), 512),
+            to: Va::new(4 * GIB),
+            whole_tables: true,
+            deposits,
+        };
+        let flush = tables.move_range(request, |e| e, |_, _| panic!("moves whole"));
+        tables.flush(flush.unwrap());
+        let anon = if deposits { request.to } else { anon };
+        assert_eq!(tables.entry(anon), entry(1 << 15));
+        let slot = tables.pmd(anon).unwrap();
+        drop(slot.remove_huge(true));
+        drop(slot);
+        tables.check_invariants().unwrap();
+        assert_eq!(tables.counts().ptes, 0);
+    }
+}
+
+#[test]
 fn an_empty_table_can_be_freed_and_a_full_one_not() {
     let tables = tables::<X86_64>();
     let va = Va::new(GIB);
@@ -147,6 +178,7 @@ fn whole_tables_move_at_once_if_both_ends_are_aligned() {
             from: VaRange::new(from, from + GIB),
             to: Va::new(to),
             whole_tables,
+            deposits: true,
         };
         let count = |entry| {
             entries += 1;
