@@ -1,6 +1,6 @@
 //! The address space of a process: maps' columns, then the flags.
 
-use sim_core::{Snapshot, VmFlags, VmaSnapshot};
+use sim_core::{PageRange, Snapshot, VmFlags, VmaSnapshot};
 
 use crate::output::{Output, Style};
 
@@ -14,6 +14,15 @@ const USUAL: VmFlags = VmFlags::READ
 
 /// Prints one line for each VMA.
 pub(crate) fn print(snapshot: &Snapshot, output: &mut Output) {
+    print_with(snapshot, &|_| None, output);
+}
+
+/// The same, with a remark on some of them.
+pub(crate) fn print_with(
+    snapshot: &Snapshot,
+    remark: &dyn Fn(PageRange) -> Option<&'static str>,
+    output: &mut Output,
+) {
     if snapshot.vmas.is_empty() {
         output.line(format!(
             "  {}",
@@ -21,28 +30,42 @@ pub(crate) fn print(snapshot: &Snapshot, output: &mut Output) {
         ));
     }
     for vma in &snapshot.vmas {
-        let line = line(vma, output);
+        let line = line(vma, remark(vma.range), output);
         output.line(line);
     }
 }
 
-fn line(vma: &VmaSnapshot, output: &Output) -> String {
+fn line(vma: &VmaSnapshot, remark: Option<&str>, output: &Output) -> String {
     let perms: String = vma.flags.perms().map(char::from).iter().collect();
     let range = vma.range;
-    let pages = format!("{}p", range.pages());
-    let flags: Vec<_> = (vma.flags - USUAL).mnemonics().collect();
     let mut line = format!(
-        "  {:012x}-{:012x} {perms} {:08x} {pages:>7}  {}",
+        "  {:012x}-{:012x} {perms} {:08x} {:>7}  {}",
         range.start().get(),
         range.end().get(),
         vma.offset,
+        size(range),
         name(vma)
     );
+    let flags: Vec<_> = (vma.flags - USUAL).mnemonics().collect();
     let flags = flags.join(" ");
     if !flags.is_empty() {
         line = format!("{line:<70} {}", output.paint(Style::Dim, flags));
     }
+    if let Some(remark) = remark {
+        line = format!("{line}  {}", output.paint(Style::Note, remark));
+    }
     line.trim_end().to_owned()
+}
+
+/// Pages, or, when they are many, roughly gigabytes.
+fn size(range: PageRange) -> String {
+    const MANY: u64 = 1 << 20;
+    let pages = range.pages();
+    if pages < MANY {
+        format!("{pages}p")
+    } else {
+        format!("~{}G", range.len().get() >> 30)
+    }
 }
 
 /// The last column of maps.

@@ -1,5 +1,6 @@
 //! The report of a replay.
 
+use sim_core::PageRange;
 use sim_scenario::replay::strace::Trace;
 use sim_scenario::replay::{Adoption, Difference, Report};
 
@@ -31,9 +32,18 @@ fn images(report: &Report, output: &mut Output) {
         let name = format!("process {}", image.task);
         let name = output.paint(Style::Strong, name);
         output.line(format!("{name} {when}"));
-        layout::print(&image.snapshot, output);
+        let adopted = |range| is_adopted(report, range).then_some("adopted");
+        layout::print_with(&image.snapshot, &adopted, output);
         output.line("");
     }
+}
+
+/// Is all of it in a region that was adopted?
+fn is_adopted(report: &Report, range: PageRange) -> bool {
+    let adopted = &report.adopted;
+    adopted
+        .iter()
+        .any(|region| region.range.contains_range(range))
 }
 
 fn adoptions(adopted: &[Adoption], output: &mut Output) {

@@ -8,7 +8,7 @@ use super::{describe, events, layout};
 use crate::output::{Output, Style};
 
 /// Columns of a step before its outcome.
-const OUTCOME_COLUMN: usize = 62;
+const OUTCOME_COLUMN: usize = 74;
 
 /// The first lines: what runs, and where.
 pub(crate) fn heading(scenario: &Scenario, output: &mut Output) {

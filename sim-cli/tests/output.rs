@@ -1,0 +1,99 @@
+//! What the commands print, word for word: each case is a file in `tests/output`.
+//!
+//! `UPDATE_OUTPUT=1 cargo test -p sim-cli --test output` writes the files anew.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs vmsim in the repository's root, and compares exit code and output with the file's.
+#[track_caller]
+fn check(name: &str, arguments: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_vmsim"))
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("vmsim runs");
+    let code = output.status.code().expect("vmsim ends by itself");
+    let text = format!(
+        "$ vmsim {}\n{}{}$ echo $?\n{code}\n",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    let file = root().join("sim-cli/tests/output").join(name);
+    if std::env::var_os("UPDATE_OUTPUT").is_some() {
+        std::fs::write(&file, text).expect("the file can be written");
+        return;
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(expected == text, "{name} is not\n{expected}\nbut\n{text}");
+}
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("a workspace").to_owned()
+}
+
+const FAILING: &str = "sim-cli/tests/output/failing.toml";
+const WRONG: &str = "sim-cli/tests/output/wrong.toml";
+const SHORT: &str = "sim-cli/tests/output/short.strace";
+
+#[test]
+fn a_run() {
+    check("run.txt", &["run", "scenarios/first.toml"]);
+}
+
+#[test]
+fn a_run_in_colour() {
+    check(
+        "run-color.txt",
+        &["run", "--color", "always", "scenarios/first.toml"],
+    );
+}
+
+#[test]
+fn failed_expectations() {
+    check("run-failing.txt", &["run", FAILING]);
+    check("run-failing-quiet.txt", &["run", "--quiet", FAILING]);
+    check("run-failing-json.txt", &["run", "--json", FAILING]);
+}
+
+#[test]
+fn wrong_scenarios_run_nothing() {
+    check("run-wrong.txt", &["run", FAILING, WRONG]);
+}
+
+#[test]
+fn another_kernel() {
+    check(
+        "run-kernel.txt",
+        &[
+            "run",
+            "--kernel",
+            "6.18",
+            "--arch",
+            "arm64",
+            "scenarios/first.toml",
+        ],
+    );
+}
+
+#[test]
+fn a_replay() {
+    check("replay.txt", &["replay", SHORT]);
+    check("replay-quiet.txt", &["replay", "--quiet", SHORT]);
+    check("replay-json.txt", &["replay", "--json", SHORT]);
+}
+
+/// The README shows what the first scenario prints.
+#[test]
+fn the_readme_is_true() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    let shown = std::fs::read_to_string(root().join("sim-cli/tests/output/run.txt"));
+    let shown = shown.expect("the output");
+    let body: Vec<_> = shown.lines().skip(1).collect();
+    let (_, body) = body.split_last().expect("an exit code");
+    let (_, body) = body.split_last().expect("the question for it");
+    let body = body.join("\n");
+    assert!(readme.contains(&body), "README.md does not show\n{body}");
+}
