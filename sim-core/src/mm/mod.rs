@@ -35,15 +35,6 @@ mod unmapped_area;
 mod vma_name;
 mod walk;
 
-#[cfg(test)]
-mod attribute_tests;
-#[cfg(test)]
-mod madvise_tests;
-#[cfg(test)]
-mod place_tests;
-#[cfg(test)]
-mod script;
-
 pub use brk::BrkFields;
 pub use config::{Layout, MmConfig, MmShared};
 pub use copy::CopiedVma;

@@ -13,8 +13,6 @@
 mod check;
 mod expand;
 mod relocate;
-#[cfg(test)]
-mod tests;
 
 use crate::store::{VmaId, VmaStore};
 use crate::{

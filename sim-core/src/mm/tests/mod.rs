@@ -1,10 +1,15 @@
 //! Whole operations on small address spaces, by script.
 
+mod attributes;
+mod calls;
 mod copy;
 mod fail;
 mod fork;
 mod limits;
+mod madvise;
 mod mmap;
+mod mremap;
+mod place;
 mod protect_merge;
 
 use crate::Profile;

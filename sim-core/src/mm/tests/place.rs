@@ -1,6 +1,6 @@
 //! Where mappings go, heaps and stacks: what 6.18 was seen to do without address randomization.
 
-use super::script::{BASE, Script, check};
+use super::calls::{BASE, Script, check};
 use crate::{
     AreaRequest, Backing, Bytes, Errno, FileId, FileRef, Limits, MapFlags, MappedKind, PMD_SIZE,
     PageOffset, PageRange, Profile, Setup, SyscallRange, VirtAddr, VmFlags,

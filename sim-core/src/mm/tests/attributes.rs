@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 
-use super::script::{Script, check, range};
+use super::calls::{Script, check, range};
 use crate::{Bytes, Errno, Policy, Profile, SyscallRange, Uffd, UffdCtxId, UffdMode, VirtAddr};
 
 #[test]

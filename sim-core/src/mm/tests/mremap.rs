@@ -1,6 +1,6 @@
 //! Cases of the kernel's own tests (X, D, S), and what the running kernel was seen to do (L).
 
-use super::super::script::{Script, check, check_on};
+use super::calls::{Script, check, check_on};
 use crate::{Bytes, Errno, Limits, MremapArgs, MremapFlags, Profile, Setup, VirtAddr};
 
 #[test]
@@ -470,11 +470,11 @@ fn failed_allocations_leave_the_source() {
         let (layout, committed) = (world.layout(), world.mm.commit().committed());
         world.mm.fail_points().arm(nth);
         let args = MremapArgs {
-            addr: super::super::script::BASE,
+            addr: super::calls::BASE,
             old_len: Bytes::from_pages(4),
             new_len: Bytes::from_pages(6),
             flags: MremapFlags::MAYMOVE | MremapFlags::FIXED,
-            new_addr: super::super::script::BASE.add_pages(20),
+            new_addr: super::calls::BASE.add_pages(20),
         };
         let got = world.mm.mremap(&mut world.pages, &args);
         world.mm.fail_points().disarm();

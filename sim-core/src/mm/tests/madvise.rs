@@ -1,6 +1,6 @@
 //! What each advice does to each kind of VMA, as observed on 6.18.
 
-use super::script::{Script, check, range};
+use super::calls::{Script, check, range};
 use crate::{Advice, AdviceClass, Bytes, Errno, Profile, SyscallRange, VirtAddr, check_madvise};
 
 /// Each kind of mapping with the advice it refuses; everything else succeeds.
