@@ -39,6 +39,8 @@ mod rss;
 mod shared;
 mod space;
 mod swap;
+#[cfg(test)]
+mod tests;
 mod thp;
 mod uffd;
 mod va;
