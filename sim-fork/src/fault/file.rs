@@ -144,7 +144,7 @@ pub(crate) fn load_page<A: Arch>(
             return file::materialize(pager.shared, object, &mut state, index, content);
         }
         Lookup::OnDisk(content) => (NEW_FILE, content, None),
-        Lookup::Hole => (NEW_SHMEM, 0, None),
+        Lookup::Hole => (NEW_FILE, 0, None),
         Lookup::Swapped(slot) => {
             let content = pager.shared.swap.get(slot).map_or(0, |page| page.content);
             (NEW_SHMEM, content, Some(slot))

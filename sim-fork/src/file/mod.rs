@@ -1,15 +1,16 @@
 //! Mapped objects: files, shared memory, devices, and the page cache.
 
 mod cache;
+mod mappings;
 mod object;
 mod sync;
 mod table;
 mod truncate;
 
-#[expect(unused_imports, reason = "for truncation")]
 pub(crate) use cache::release;
 pub(crate) use cache::{link, materialize, unlink};
+pub(crate) use mappings::for_each_mapping;
 pub use object::{CachedPage, FileObject, FileState, Lookup};
 pub(crate) use sync::msync;
 pub use table::Files;
-pub(crate) use truncate::{punch_hole, truncate};
+pub(crate) use truncate::{punch_hole, punch_mapped, truncate};

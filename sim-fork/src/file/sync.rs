@@ -5,10 +5,8 @@ use sim_core::store::VmaStore;
 use sim_core::{Errno, FileRef, MappedKind, SyscallRange, VmFlags};
 use sim_pagetable::{Arch, FrameFlags, Leaf, Pfn};
 
-use super::{CachedPage, FileObject};
+use super::{CachedPage, FileObject, for_each_mapping};
 use crate::machine::Machine;
-use crate::pageops::pages_of_object;
-use crate::pager::Pager;
 use crate::space::AddressSpace;
 use crate::va::va;
 
@@ -62,17 +60,14 @@ fn clean_mappings<A: Arch, S: VmaStore>(
     index: u64,
     pfn: Pfn,
 ) {
-    for space in machine.spaces() {
-        let mm = space.mm.read_recursive();
-        let pager = Pager::new(machine.shared(), &space.pages);
-        for (_, vma) in mm.iter() {
-            let shared = vma.flags().contains(VmFlags::SHARED);
-            if !shared || vma.file() != Some(object.file()) {
-                continue;
+    for_each_mapping(
+        machine,
+        object.file(),
+        (index, index + 1),
+        |pager, vma, page| {
+            if !vma.flags().contains(VmFlags::SHARED) {
+                return;
             }
-            let Some(page) = pages_of_object(vma, index, index + 1) else {
-                continue;
-            };
             let at = va(page.start());
             match pager.tables().leaf(at) {
                 Leaf::Table(table) if table.get(at).pfn() == Some(pfn) => {
@@ -83,6 +78,6 @@ fn clean_mappings<A: Arch, S: VmaStore>(
                 }
                 Leaf::Table(_) | Leaf::Huge(_) | Leaf::Absent => {}
             }
-        }
-    }
+        },
+    );
 }

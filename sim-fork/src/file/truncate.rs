@@ -1,27 +1,165 @@
-//! `ftruncate` and `fallocate(FALLOC_FL_PUNCH_HOLE)` (`mm/truncate.c`, `mm/shmem.c`).
+//! `ftruncate` and `fallocate(FALLOC_FL_PUNCH_HOLE)` (`mm/truncate.c`, `mm/shmem.c`,
+//! `fs/ext4/inode.c: ext4_setattr()`, `ext4_punch_hole()`; 6.19).
 
 use sim_core::store::VmaStore;
-use sim_core::{BackendError, Bytes, FileId, Outcome};
+use sim_core::{BackendError, Bytes, Errno, FileId, MappedKind, Outcome, PAGE_SIZE};
 use sim_pagetable::Arch;
 
-use crate::dispatch::not_supported;
+use super::{CachedPage, FileObject, mappings, release};
+use crate::folio;
 use crate::machine::Machine;
+use crate::pageops::ZapMode;
+use crate::shared::Shared;
 
-/// `ftruncate(2)`.
+/// The largest size that a file may be given.
+const MAX_SIZE: u64 = i64::MAX as u64;
+
+/// `ftruncate(2)`: pages beyond the new end go, private copies of them too; guards stay.
 pub(crate) fn truncate<A: Arch, S: VmaStore>(
-    _machine: &Machine<A, S>,
-    _file: FileId,
-    _size: Bytes,
+    machine: &Machine<A, S>,
+    file: FileId,
+    size: Bytes,
 ) -> Result<Outcome, BackendError> {
-    Err(not_supported("truncate"))
+    let object = object(machine, file)?;
+    if !is_plain(&object) || size.get() > MAX_SIZE {
+        return Ok(Outcome::Errno(Errno::EINVAL));
+    }
+    let first = size.get().div_ceil(PAGE_SIZE);
+    mappings::unmap(machine, object.file(), (first, u64::MAX), ZapMode::Discard);
+    let old = object.lock().size();
+    drop_pages(machine.shared(), &object, (first, u64::MAX), false);
+    object.lock().set_size(size.get());
+    let partial = size.get() % PAGE_SIZE != 0;
+    if partial && size.get() <= old {
+        clear_part(machine.shared(), &object, size.get() / PAGE_SIZE, false);
+    }
+    Ok(Outcome::OK)
 }
 
-/// `fallocate(FALLOC_FL_PUNCH_HOLE)`.
+/// `fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)`: whole pages become holes, parts of pages
+/// are zeroed; private copies and guards stay.
 pub(crate) fn punch_hole<A: Arch, S: VmaStore>(
-    _machine: &Machine<A, S>,
-    _file: FileId,
-    _offset: u64,
-    _len: Bytes,
+    machine: &Machine<A, S>,
+    file: FileId,
+    offset: u64,
+    len: Bytes,
 ) -> Result<Outcome, BackendError> {
-    Err(not_supported("punch_hole"))
+    let object = object(machine, file)?;
+    Ok(punch(machine, &object, offset, len.get()).into())
+}
+
+/// Punches a hole.
+///
+/// # Errors
+/// `EINVAL` for an empty or overflowing range, `EFBIG` beyond what a file can hold, `ENODEV` for a
+/// device.
+pub(crate) fn punch<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    object: &FileObject,
+    offset: u64,
+    len: u64,
+) -> Result<(), Errno> {
+    if offset > MAX_SIZE || len == 0 || len > MAX_SIZE {
+        return Err(Errno::EINVAL);
+    }
+    if !is_plain(object) {
+        return Err(Errno::ENODEV);
+    }
+    let end = offset.checked_add(len).filter(|&end| end <= MAX_SIZE);
+    let end = end.ok_or(Errno::EFBIG)?;
+    // On disk nothing is beyond the end of the file.
+    let limit = match object.file().kind {
+        MappedKind::Regular => object.lock().size_in_pages() * PAGE_SIZE,
+        MappedKind::Memfd | MappedKind::DevZero | MappedKind::Pfnmap | MappedKind::Mixedmap => {
+            u64::MAX
+        }
+    };
+    let end = end.min(limit);
+    if offset >= end {
+        return Ok(());
+    }
+    let (first, last) = (offset.div_ceil(PAGE_SIZE), end / PAGE_SIZE);
+    let mode = ZapMode::ObjectPages;
+    if first < last {
+        mappings::unmap(machine, object.file(), (first, last), mode);
+        drop_pages(machine.shared(), object, (first, last), true);
+    }
+    if offset % PAGE_SIZE != 0 {
+        clear_part(machine.shared(), object, offset / PAGE_SIZE, false);
+    }
+    if end % PAGE_SIZE != 0 && last >= offset / PAGE_SIZE {
+        let from_its_start = last * PAGE_SIZE >= offset;
+        clear_part(machine.shared(), object, last, from_its_start);
+    }
+    Ok(())
+}
+
+fn object<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    file: FileId,
+) -> Result<std::sync::Arc<FileObject>, BackendError> {
+    let found = machine.shared().files.get(file);
+    found.ok_or_else(|| BackendError::Broken(format!("there is no file {}", file.0)))
+}
+
+/// Is it a file or shared memory, not a device?
+fn is_plain(object: &FileObject) -> bool {
+    match object.file().kind {
+        MappedKind::Regular | MappedKind::Memfd | MappedKind::DevZero => true,
+        MappedKind::Pfnmap | MappedKind::Mixedmap => false,
+    }
+}
+
+/// Takes pages out of the cache; what is left there is a hole.
+fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), punched: bool) {
+    let on_disk = object.file().kind == MappedKind::Regular;
+    let mut state = object.lock();
+    let end = end.min(state.size_in_pages());
+    let cached: Vec<_> = state
+        .pages_from(first)
+        .take_while(|&(index, _)| index < end)
+        .collect();
+    for (index, page) in cached {
+        state.take(index);
+        release_part(shared, page);
+    }
+    if punched {
+        for index in first..end {
+            state.punch(index, on_disk);
+        }
+    }
+}
+
+/// A page of a huge folio cannot leave the cache alone: the folio is split first.
+fn release_part(shared: &Shared, page: CachedPage) {
+    if let CachedPage::Present(pfn) = page
+        && shared.frames.is_large(pfn)
+    {
+        let head = shared.frames.head(pfn);
+        shared.frames.split_folio(head, 1);
+    }
+    release(shared, page);
+}
+
+/// Zeroes a part of a page: its beginning, or what comes after.
+fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: bool) {
+    let state = object.lock();
+    if let super::Lookup::Present(pfn) = state.lookup(index) {
+        if from_its_start {
+            let meta = shared.frames.meta(pfn);
+            meta.set_tag(meta.tag() & !0xff);
+        }
+        folio::mark_dirty(&shared.frames, pfn);
+    }
+}
+
+/// Punches a hole into what a part of a VMA maps (`MADV_REMOVE`).
+pub(crate) fn punch_mapped<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    file: FileId,
+    (first, pages): (u64, u64),
+) -> Result<(), Errno> {
+    let object = machine.shared().files.get(file).ok_or(Errno::EINVAL)?;
+    let bytes = |pages: u64| pages.checked_mul(PAGE_SIZE).ok_or(Errno::EFBIG);
+    punch(machine, &object, bytes(first)?, bytes(pages)?)
 }
