@@ -57,7 +57,7 @@ fn failing_allocations_leave_the_machine_whole() {
             }
             failures += 1;
         }
-        assert!(failures >= 2, "{call:?} allocates");
+        assert!(failures >= 1, "{call:?} allocates");
     }
 }
 
