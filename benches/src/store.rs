@@ -64,6 +64,8 @@ impl Workload {
 /// A store with the order in which its entries are visited.
 pub struct World<S> {
     store: S,
+    count: u64,
+    /// Permutations of all entries, as many as a branch predictor cannot learn by heart.
     order: Vec<u64>,
     next: usize,
 }
@@ -81,6 +83,18 @@ fn range_of(number: u64) -> PageRange {
     pages(number * STRIDE, number * STRIDE + PAGES)
 }
 
+/// The order of visits to `count` entries: whole permutations, 100,000 visits at least.
+fn visits(count: u64) -> Vec<u64> {
+    let mut random = SmallRng::seed_from_u64(count);
+    let mut order = Vec::new();
+    while order.len() < 100_000 {
+        let mut all: Vec<u64> = (1..=count).collect();
+        all.shuffle(&mut random);
+        order.append(&mut all);
+    }
+    order
+}
+
 impl<S: VmaStore> World<S> {
     /// A store of `count` entries.
     pub fn new(count: u64) -> Self {
@@ -89,11 +103,10 @@ impl<S: VmaStore> World<S> {
         for number in 1..=count {
             store.insert(range_of(number), VmaId(number as u32));
         }
-        let mut order: Vec<u64> = (1..=count).collect();
-        order.shuffle(&mut SmallRng::seed_from_u64(count));
         Self {
             store,
-            order,
+            count,
+            order: visits(count),
             next: 0,
         }
     }
@@ -102,7 +115,7 @@ impl<S: VmaStore> World<S> {
     #[must_use]
     pub fn aged(mut self) -> Self {
         let mut random = SmallRng::seed_from_u64(1);
-        for _ in 0..self.order.len() / 10 {
+        for _ in 0..self.count / 10 {
             let number = self.order[random.random_range(0..self.order.len())];
             let old = self.store.remove(range_of(number).start());
             self.store.insert(old.range, old.id);
@@ -165,7 +178,7 @@ impl<S: VmaStore> World<S> {
         let whole = range_of(number);
         let shorter = pages(number * STRIDE, number * STRIDE + PAGES - 1);
         self.store.resize(whole.start(), shorter);
-        let within = pages(0, (self.order.len() as u64 + 1) * STRIDE);
+        let within = pages(0, (self.count + 1) * STRIDE);
         black_box(self.store.highest_gap(within, Bytes::from_pages(STRIDE)));
         self.store.resize(whole.start(), whole);
     }

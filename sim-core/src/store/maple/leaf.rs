@@ -21,6 +21,10 @@ pub(super) const LEAF_MIN: usize = LEAF_SLOTS / 4;
 /// before the next split.
 pub(super) const LEAF_MERGED: usize = LEAF_SLOTS * 3 / 4;
 
+/// Slots that insertions in order leave free, so that entries can be split later without splitting
+/// leaves.
+const SLACK: usize = 2;
+
 /// The offset in unused slots, above all others.
 const UNUSED: i32 = i32::MAX;
 /// The offset of the last entry's end if it is out of reach.
@@ -172,13 +176,20 @@ impl Leaf {
         (gaps.fold(0, i32::max) as u64) << PAGE_SHIFT
     }
 
-    /// Where to split when an entry is to come to `slot` of the full leaf: in the middle, but at
-    /// `slot` if insertions come in ascending or descending order, so that what they leave behind
-    /// is full, or if the leaf has room but the entry is too far away.
+    /// Where to split when an entry is to come to `slot`.
+    ///
+    /// A full leaf is split in the middle, but near `slot` if insertions come in ascending or
+    /// descending order: what they leave behind has room for [`SLACK`] entries. A leaf that has
+    /// room is split at `slot`: the entry is too far away.
     pub(super) fn split_point(&self, slot: usize) -> usize {
         let last = usize::from(self.last_insert);
-        if !self.is_full() || slot == last || slot == last + 1 {
+        let highest = LEAF_SLOTS - SLACK;
+        if !self.is_full() {
             slot
+        } else if slot == last + 1 {
+            slot.min(highest)
+        } else if slot == last {
+            (slot + SLACK).min(highest)
         } else {
             LEAF_SLOTS / 2
         }
