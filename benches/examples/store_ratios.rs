@@ -3,6 +3,11 @@
 //!
 //! `cargo run --release -p vmsim-benches --example store_ratios [entries...]`
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "times and sizes to three digits"
+)]
+
 use std::time::{Duration, Instant};
 
 use sim_core::store::{BTreeStore, MapleStore, RangeMapStore, VmaStore};

@@ -92,13 +92,13 @@ impl Leaf {
     /// An address as an offset: -1 for all below the base, and at most [`FAR`].
     #[inline]
     fn offset(&self, addr: u64) -> i32 {
-        let pages = (addr >> PAGE_SHIFT) as i64 - self.base as i64;
+        let pages = (addr >> PAGE_SHIFT).cast_signed() - self.base.cast_signed();
         pages.clamp(-1, i64::from(FAR)) as i32
     }
 
     #[inline]
     fn address(&self, offset: i32) -> u64 {
-        (self.base + offset as u64) << PAGE_SHIFT
+        (self.base + u64::from(offset.cast_unsigned())) << PAGE_SHIFT
     }
 
     /// The number of its entries that start at or below `addr`.
@@ -106,7 +106,7 @@ impl Leaf {
     pub(super) fn count_le(&self, addr: u64) -> usize {
         let offset = self.offset(addr);
         let below = self.starts.iter().map(|start| i32::from(*start <= offset));
-        below.sum::<i32>() as usize
+        below.sum::<i32>().cast_unsigned() as usize
     }
 
     /// Where the entry in a slot starts.
@@ -173,7 +173,7 @@ impl Leaf {
             .iter()
             .zip(&self.ends)
             .map(|(start, end)| start - end);
-        (gaps.fold(0, i32::max) as u64) << PAGE_SHIFT
+        u64::from(gaps.fold(0, i32::max).cast_unsigned()) << PAGE_SHIFT
     }
 
     /// Where to split when an entry is to come to `slot`.
@@ -239,7 +239,7 @@ impl Leaf {
 
     /// Counts offsets from another page.
     fn rebase(&mut self, base: u64) {
-        let delta = self.base as i64 - base as i64;
+        let delta = self.base.cast_signed() - base.cast_signed();
         let len = self.len();
         for offset in self.starts[..len].iter_mut().chain(&mut self.ends[..len]) {
             *offset = (i64::from(*offset) + delta).clamp(0, i64::from(FAR)) as i32;
