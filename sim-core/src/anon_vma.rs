@@ -12,13 +12,13 @@
 //! The arena is shared by all processes; counters are atomic and slots never move, so that links
 //! are counted without a lock. Only creating and freeing takes one.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 
 use crate::store::NoMemory;
+use crate::vma::LongChain;
 use crate::{AllocKind, AnonVmaId, FailPoints, Vma};
 
 /// Slots in the first chunk of the arena; each further chunk has twice as many as the one before.
@@ -26,19 +26,35 @@ const FIRST_CHUNK: usize = 64;
 /// Chunks: room for 2^32 slots.
 const CHUNKS: usize = 27;
 
+/// One link of a chain, in [`AnonVma::uses`].
+const LINK: u64 = 1;
+/// One VMA whose own anon_vma it is, in [`AnonVma::uses`].
+const ACTIVE: u64 = 1 << 32;
+
 /// One `struct anon_vma`.
 #[derive(Debug, Default)]
+#[repr(align(32))]
 struct AnonVma {
-    /// VMAs in its interval tree: links of chains that lead to it. 0: the slot is free.
-    links: AtomicU32,
+    /// Low half: VMAs in its interval tree, links of chains that lead to it; 0: the slot is free.
+    /// High half: VMAs whose own anon_vma it is (`num_active_vmas`). One number, so that a VMA
+    /// comes or goes with one atomic operation.
+    uses: AtomicU64,
     /// anon_vmas whose parent it is; a root counts itself (`num_children`).
     children: AtomicU32,
-    /// VMAs whose own anon_vma it is (`num_active_vmas`).
-    active: AtomicU32,
     /// Index of the parent; a root's is its own.
     parent: AtomicU32,
     /// Index of the root.
     root: AtomicU32,
+}
+
+impl AnonVma {
+    fn links(&self) -> u32 {
+        self.uses.load(Relaxed) as u32
+    }
+
+    fn active(&self) -> u32 {
+        (self.uses.load(Relaxed) / ACTIVE) as u32
+    }
 }
 
 /// What an anon_vma looks like at one moment.
@@ -69,6 +85,15 @@ pub struct AnonVmas {
     slots: Mutex<Slots>,
 }
 
+/// What a VMA's link to `id` counts if its own anon_vma is `own`.
+const fn uses_of(id: AnonVmaId, own: AnonVmaId) -> u64 {
+    if id.index() == own.index() {
+        LINK + ACTIVE
+    } else {
+        LINK
+    }
+}
+
 /// The chunk of a slot, and its place there.
 const fn locate(index: usize) -> (usize, usize) {
     let shifted = index + FIRST_CHUNK;
@@ -92,9 +117,9 @@ impl AnonVmas {
     pub fn view(&self, id: AnonVmaId) -> AnonVmaView {
         let it = self.slot(id);
         AnonVmaView {
-            links: it.links.load(Relaxed),
+            links: it.links(),
             children: it.children.load(Relaxed),
-            active: it.active.load(Relaxed),
+            active: it.active(),
             parent: AnonVmaId::from_index(it.parent.load(Relaxed) as usize),
             root: AnonVmaId::from_index(it.root.load(Relaxed) as usize),
         }
@@ -132,9 +157,7 @@ impl AnonVmas {
             return Ok(false);
         }
         let id = reusable.unwrap_or_else(|| self.create(&mut slots, None));
-        let it = self.slot(id);
-        it.links.fetch_add(1, Relaxed);
-        it.active.fetch_add(1, Relaxed);
+        self.slot(id).uses.fetch_add(LINK + ACTIVE, Relaxed);
         vma.publish_anon_vma(id);
         Ok(true)
     }
@@ -168,9 +191,8 @@ impl AnonVmas {
         debug_assert!(dst.anon_vma().is_none(), "the target has an anon_vma");
         let Some(own) = src.anon_vma() else { return };
         for id in src.chain() {
-            self.slot(id).links.fetch_add(1, Relaxed);
+            self.slot(id).uses.fetch_add(uses_of(id, own), Relaxed);
         }
-        self.slot(own).active.fetch_add(1, Relaxed);
         dst.set_chain(Some(own), src.long_chain().cloned());
     }
 
@@ -184,7 +206,7 @@ impl AnonVmas {
             return Ok(());
         };
         self.reserve_clone(parent, fail)?;
-        let mut chain: SmallVec<[AnonVmaId; 8]> = parent.chain().collect();
+        let mut chain: LongChain = parent.chain().collect();
         let own = if let Some(reused) = chain.iter().copied().find(|&id| self.is_reusable(id)) {
             reused
         } else {
@@ -195,10 +217,9 @@ impl AnonVmas {
             id
         };
         for &id in &chain {
-            self.slot(id).links.fetch_add(1, Relaxed);
+            self.slot(id).uses.fetch_add(uses_of(id, own), Relaxed);
         }
-        self.slot(own).active.fetch_add(1, Relaxed);
-        let long: Option<Arc<[AnonVmaId]>> = (chain.len() > 1).then(|| Arc::from(&chain[..]));
+        let long = (chain.len() > 1).then(|| Arc::new(chain));
         child.set_chain(Some(own), long);
         Ok(())
     }
@@ -207,22 +228,26 @@ impl AnonVmas {
     /// (`mm/rmap.c: unlink_anon_vmas()`).
     pub fn unlink(&self, vma: &mut Vma) {
         let Some(own) = vma.anon_vma() else { return };
-        self.slot(own).active.fetch_sub(1, Relaxed);
-        // Newest first: a child goes before its parent.
-        let chain: SmallVec<[AnonVmaId; 8]> = vma.chain().collect();
-        for &id in chain.iter().rev() {
-            if self.slot(id).links.fetch_sub(1, Relaxed) == 1 {
-                self.free(id);
-            }
+        match vma.long_chain() {
+            None => self.unlink_one(own, own),
+            // Newest first: a child goes before its parent.
+            Some(chain) => chain.iter().rev().for_each(|&id| self.unlink_one(id, own)),
         }
         vma.set_chain(None, None);
+    }
+
+    fn unlink_one(&self, id: AnonVmaId, own: AnonVmaId) {
+        let before = self.slot(id).uses.fetch_sub(uses_of(id, own), Relaxed);
+        if before as u32 == 1 {
+            self.free(id);
+        }
     }
 
     /// May fork hand this one on to a child? A root has itself as a child, so that one with a
     /// further child never qualifies.
     fn is_reusable(&self, id: AnonVmaId) -> bool {
         let it = self.slot(id);
-        it.children.load(Relaxed) < 2 && it.active.load(Relaxed) == 0
+        it.children.load(Relaxed) < 2 && it.active() == 0
     }
 
     fn create(&self, slots: &mut Slots, parent: Option<AnonVmaId>) -> AnonVmaId {
@@ -235,8 +260,7 @@ impl AnonVmas {
             Some(parent) => self.slot(parent).root.load(Relaxed),
             None => index as u32,
         };
-        it.links.store(0, Relaxed);
-        it.active.store(0, Relaxed);
+        it.uses.store(0, Relaxed);
         it.children.store(0, Relaxed);
         it.parent.store(parent_index, Relaxed);
         it.root.store(root, Relaxed);
@@ -249,7 +273,7 @@ impl AnonVmas {
         let it = self.slot(id);
         let parent = AnonVmaId::from_index(it.parent.load(Relaxed) as usize);
         self.slot(parent).children.fetch_sub(1, Relaxed);
-        assert_eq!(it.active.load(Relaxed), 0, "freed anon_vma is active");
+        assert_eq!(it.active(), 0, "freed anon_vma is active");
         assert_eq!(it.children.load(Relaxed), 0, "freed anon_vma has children");
         self.slots.lock().free.push(id.index());
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bitflags::bitflags;
+use smallvec::SmallVec;
 
 use crate::{AtomicVmFlag, FileId, FileKind, PageOffset, PageRange, Policy, VirtAddr, VmFlags};
 
@@ -120,8 +121,20 @@ bitflags! {
     }
 }
 
-/// A virtual memory area.
+/// What few VMAs have; shared by the parts of a VMA that was split.
+#[derive(Clone, PartialEq, Debug, Default)]
+struct Rare {
+    policy: Option<Policy>,
+    anon_name: Option<AnonName>,
+    hooks: VmaHooks,
+}
+
+/// An `anon_vma_chain` of more than one link, or one that is not just the own anon_vma.
+pub(crate) type LongChain = SmallVec<[AnonVmaId; 4]>;
+
+/// A virtual memory area: one cache line.
 #[derive(Debug)]
+#[repr(align(64))]
 #[expect(
     clippy::struct_field_names,
     reason = "an anon_vma is what Linux calls it"
@@ -134,14 +147,13 @@ pub struct Vma {
     /// Number of the VMA's own anon_vma; 0 for none.
     anon_vma: AtomicU32,
     uffd: Option<UffdCtxId>,
-    policy: Option<Policy>,
-    anon_name: Option<AnonName>,
     /// The `anon_vma_chain`, oldest first, unless it is empty or just the own anon_vma.
-    long_chain: Option<Arc<[AnonVmaId]>>,
-    hooks: VmaHooks,
+    long_chain: Option<Arc<LongChain>>,
+    rare: Option<Arc<Rare>>,
 }
 
-const _: () = assert!(size_of::<Vma>() <= 104, "a VMA is to stay small");
+// A place in the arena is a VMA or free, and that costs nothing.
+const _: () = assert!(size_of::<Option<Vma>>() == 64, "a VMA is to stay small");
 
 impl Vma {
     /// A VMA without anon_vma, userfaultfd, policy, name and hooks.
@@ -153,10 +165,8 @@ impl Vma {
             backing,
             anon_vma: AtomicU32::new(0),
             uffd: None,
-            policy: None,
-            anon_name: None,
             long_chain: None,
-            hooks: VmaHooks::empty(),
+            rare: None,
         }
     }
 
@@ -171,10 +181,8 @@ impl Vma {
             backing: self.backing,
             anon_vma: AtomicU32::new(0),
             uffd: self.uffd,
-            policy: self.policy,
-            anon_name: self.anon_name.clone(),
             long_chain: None,
-            hooks: self.hooks,
+            rare: self.rare.clone(),
         }
     }
 
@@ -252,7 +260,7 @@ impl Vma {
             Some(_) => None,
             None => self.anon_vma(),
         };
-        let long = self.long_chain.as_deref().unwrap_or_default();
+        let long = self.long_chain.as_ref().map_or(&[][..], |chain| &chain[..]);
         own.into_iter().chain(long.iter().copied())
     }
 
@@ -267,18 +275,20 @@ impl Vma {
     }
 
     /// Its memory policy; none: the process's.
-    pub const fn policy(&self) -> Option<Policy> {
-        self.policy
+    pub fn policy(&self) -> Option<Policy> {
+        self.rare.as_ref()?.policy
     }
 
     /// Its anonymous name.
-    pub const fn anon_name(&self) -> Option<&AnonName> {
-        self.anon_name.as_ref()
+    pub fn anon_name(&self) -> Option<&AnonName> {
+        self.rare.as_ref()?.anon_name.as_ref()
     }
 
     /// Its driver's hooks.
-    pub const fn hooks(&self) -> VmaHooks {
-        self.hooks
+    pub fn hooks(&self) -> VmaHooks {
+        self.rare
+            .as_ref()
+            .map_or(VmaHooks::empty(), |rare| rare.hooks)
     }
 
     /// Sets an allow-listed flag under the read lock (`vma_flag_set_atomic()`, 6.19).
@@ -308,17 +318,23 @@ impl Vma {
 
     /// Replaces the policy.
     pub fn set_policy(&mut self, policy: Option<Policy>) {
-        self.policy = policy;
+        self.change_rare(|rare| rare.policy = policy);
     }
 
     /// Replaces the anonymous name.
     pub fn set_anon_name(&mut self, name: Option<AnonName>) {
-        self.anon_name = name;
+        self.change_rare(|rare| rare.anon_name = name);
     }
 
     /// Replaces the hooks.
     pub fn set_hooks(&mut self, hooks: VmaHooks) {
-        self.hooks = hooks;
+        self.change_rare(|rare| rare.hooks = hooks);
+    }
+
+    fn change_rare(&mut self, change: impl FnOnce(&mut Rare)) {
+        let mut rare = self.rare.as_deref().cloned().unwrap_or_default();
+        change(&mut rare);
+        self.rare = (rare != Rare::default()).then(|| Arc::new(rare));
     }
 
     /// Replaces range and offset (`vma_set_range()`); the caller keeps the store in step.
@@ -333,13 +349,13 @@ impl Vma {
     }
 
     /// Replaces anon_vma and chain.
-    pub(crate) fn set_chain(&mut self, own: Option<AnonVmaId>, long: Option<Arc<[AnonVmaId]>>) {
+    pub(crate) fn set_chain(&mut self, own: Option<AnonVmaId>, long: Option<Arc<LongChain>>) {
         *self.anon_vma.get_mut() = own.map_or(0, AnonVmaId::get);
         self.long_chain = long;
     }
 
     /// The chain where it is neither empty nor just the own anon_vma.
-    pub(crate) const fn long_chain(&self) -> Option<&Arc<[AnonVmaId]>> {
+    pub(crate) const fn long_chain(&self) -> Option<&Arc<LongChain>> {
         self.long_chain.as_ref()
     }
 }
