@@ -1,7 +1,7 @@
 //! Fault-around: a read fault in a file maps its neighbours too, if they are in the page cache
 //! (`mm/memory.c: do_fault_around()`, `mm/filemap.c: filemap_map_pages()`, 6.19).
 
-use sim_core::{FileRef, VirtAddr, VmFlags, Vma};
+use sim_core::{FileRef, MappedKind, VirtAddr, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, HUGE_PAGES, Leaf, Pfn, VaRange};
 
 use super::Fault;
@@ -54,7 +54,14 @@ impl<A: Arch> Pager<'_, A> {
             .page_addresses()
             .filter_map(|page| Some((page, self.cached_page(object, fault.vma, addr(page))?)))
             .collect();
-        if cached.is_empty() {
+        let Some((first, _)) = cached.first() else {
+            return Ok(false);
+        };
+        // Where the first page found is the file's last one, nobody installs the page table that
+        // the kernel has allocated for the window (filemap_map_pmd() is not called then).
+        let last = object.lock().size_in_pages() <= fault.vma.pgoff_of(addr(*first)).get() + 1;
+        let no_table = || matches!(self.tables().leaf(va(fault.addr)), Leaf::Absent);
+        if last && file.kind == MappedKind::Regular && no_table() {
             return Ok(false);
         }
         let prot = self.page_prot(fault.vma);
@@ -80,7 +87,6 @@ impl<A: Arch> Pager<'_, A> {
             self.account_map(fault.vma, pfn);
             mapped |= is_fault;
         }
-        let _ = file;
         Ok(mapped)
     }
 

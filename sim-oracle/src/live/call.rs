@@ -195,6 +195,9 @@ impl LiveKernel {
         }
         let limits = self.setup.limits.clone();
         let worker = self.process(pid)?.worker();
+        if limits::is_padded(&limits) {
+            return not_supported("mlockall would count the padding VMAs of a low max_map_count");
+        }
         limits::set_memlock(worker, &limits, true).map_err(|e| broken(&e))?;
         let result = self.zero(pid, op);
         let worker = self.process(pid)?.worker();

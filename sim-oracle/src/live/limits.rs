@@ -40,6 +40,11 @@ fn padding(limits: &Limits) -> u64 {
     }
 }
 
+/// Have workers padding VMAs?
+pub(super) fn is_padded(limits: &Limits) -> bool {
+    padding(limits) > 0
+}
+
 /// Pages that a worker has of its own.
 fn own_pages(limits: &Limits) -> u64 {
     1 + REGION_SIZE / PAGE_SIZE + padding(limits)

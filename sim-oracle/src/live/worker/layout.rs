@@ -5,7 +5,7 @@
 //! `TASK_SIZE`; the stack itself, the vdso and vvar are unmapped when the worker starts.)
 
 /// The first address that belongs to workers; simulated programs have those below.
-pub(crate) const TOP: u64 = 0x7fff_f800_0000;
+pub(crate) const TOP: u64 = 0x7fff_f900_0000;
 /// Padding VMAs (for limits on the number of VMAs) lie from here to [`TEXT`].
 pub(crate) const PADDING: u64 = TOP;
 /// The worker's code, one page.
