@@ -17,7 +17,7 @@
 //!   given back are used again; a split followed by a merge allocates nothing.
 //! - **The finger** is the leaf of the last change with the path to it. A change near the last one
 //!   does not descend.
-//! - **Splits** leave full leaves behind where entries come in order; leaves merge only at a
+//! - **Splits** leave nearly full leaves behind where entries come in order; leaves merge only at a
 //!   quarter full and then keep room, so that no sequence of calls splits and merges at each step.
 //! - **Gaps**: each inner node caches the widest gap below each child. A change only marks the path
 //!   to its leaf as unknown, and only up to the first node that is marked already; a search
