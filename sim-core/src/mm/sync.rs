@@ -2,7 +2,7 @@
 
 use super::mseal::checked_range;
 use crate::store::VmaStore;
-use crate::{Errno, FileRef, Mm, PAGE_SIZE, PageRange, SyscallRange, VirtAddr, VmFlags, Vma};
+use crate::{Errno, FileRef, Mm, PAGE_SIZE, PageRange, SyscallRange, VmFlags, Vma};
 
 impl<S: VmaStore> Mm<S> {
     /// `msync(2)` with `MS_SYNC`: calls `write_back` for each part of a shared mapping of a file.
@@ -48,10 +48,5 @@ impl<S: VmaStore> Mm<S> {
         let pages = PageRange::from_pages(range.addr, pages);
         self.visit_parts(pages, |_, _, _| Ok::<_, Errno>(()))?
             .require_whole()
-    }
-
-    /// Is an address outside of what the process can map?
-    pub fn is_beyond_user_space(&self, addr: VirtAddr) -> bool {
-        addr >= self.config.layout.task_size
     }
 }

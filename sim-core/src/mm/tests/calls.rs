@@ -85,6 +85,13 @@ impl Script {
         }
     }
 
+    /// Runs one step.
+    #[track_caller]
+    pub(crate) fn attempt(&mut self, step: &str) -> Result<(), Errno> {
+        let words: Vec<_> = step.split_whitespace().collect();
+        self.step(&words)
+    }
+
     #[track_caller]
     fn step(&mut self, words: &[&str]) -> Result<(), Errno> {
         let (op, args) = words.split_first().expect("a step has an operation");

@@ -11,6 +11,7 @@ mod mmap;
 mod mremap;
 mod place;
 mod protect_merge;
+mod short_memory;
 
 use crate::Profile;
 use crate::testing::World;
