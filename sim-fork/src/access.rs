@@ -11,18 +11,29 @@ use crate::fault::{Fault, FaultKind};
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
+use crate::reclaim;
 use crate::shared::Shared;
 use crate::space::AddressSpace;
 use crate::va::va;
 
-/// Touches every page of a range, ascending, up to the first signal.
+/// Touches every page of a range, ascending, up to the first signal. Where RAM is used up, reclaim
+/// makes room, or the process is killed.
 pub(crate) fn access<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     process: &Process<A, S>,
     range: SyscallRange,
     access: Access,
 ) -> Outcome {
-    match touch_range(machine.shared(), &process.space, range, access) {
+    let shared = machine.shared();
+    let mut done = 0;
+    let touched = loop {
+        let touched = touch_range(shared, &process.space, range, access, &mut done);
+        let short = touched == Err(FaultError::Oom) && !shared.injected();
+        if !short || !reclaim::for_allocation(machine) {
+            break touched;
+        }
+    };
+    match touched {
         Ok(byte) => match access {
             Access::Read => Outcome::Value(u64::from(byte)),
             Access::Write(_) | Access::Exec => Outcome::OK,
@@ -37,11 +48,13 @@ pub(crate) fn access<A: Arch, S: VmaStore>(
     }
 }
 
+/// `done` pages were touched before; it is kept up to date.
 fn touch_range<A: Arch, S: VmaStore>(
     shared: &Shared,
     space: &AddressSpace<A, S>,
     range: SyscallRange,
     access: Access,
+    done: &mut u64,
 ) -> Result<u8, FaultError> {
     let mut byte = 0;
     if range.len.get() == 0 {
@@ -50,12 +63,13 @@ fn touch_range<A: Arch, S: VmaStore>(
     let first = range.addr.page_number();
     let last = range.addr.get().saturating_add(range.len.get() - 1) >> sim_core::PAGE_SHIFT;
     let mut mm = space.mm.read();
-    for page in first..=last {
+    for page in first + *done..=last {
         let addr = VirtAddr::new(page << sim_core::PAGE_SHIFT);
         loop {
             let pager = Pager::new(shared, &space.pages);
             if let Some(got) = hardware_access(&pager, addr, access) {
                 byte = got;
+                *done += 1;
                 break;
             }
             match find_vma(&pager, &mm, addr, access)? {

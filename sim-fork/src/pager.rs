@@ -6,7 +6,6 @@ use sim_pagetable::{Arch, Entry, FrameFlags, Frames, Leaf, PageProt, PageTables,
 
 use crate::error::FaultError;
 use crate::folio;
-use crate::reclaim;
 use crate::rss::{Rss, RssKind};
 use crate::shared::Shared;
 use crate::space::SpacePages;
@@ -111,14 +110,8 @@ impl<'a, A: Arch> Pager<'a, A> {
         }
     }
 
-    /// Allocates a frame, with the help of reclaim where that can help.
+    /// Allocates a frame. Where RAM is used up, whoever made the call reclaims and tries again.
     pub(crate) fn alloc_frame(&self, flags: FrameFlags) -> Result<Pfn, FaultError> {
-        if let Ok(pfn) = self.frames().alloc(flags) {
-            return Ok(pfn);
-        }
-        if self.shared.injected() || !reclaim::for_allocation(self.shared, 1) {
-            return Err(FaultError::Oom);
-        }
         Ok(self.frames().alloc(flags)?)
     }
 

@@ -170,6 +170,11 @@ impl FileState {
             .map_or_else(|| (index % PATTERN) as u32 + 1, u32::from)
     }
 
+    /// What differs from the set-up at a page offset.
+    pub fn get(&self, index: u64) -> Option<&CachedPage> {
+        self.pages.get(&index)
+    }
+
     /// Puts something at a page offset; what was there before.
     pub fn set(&mut self, index: u64, page: CachedPage) -> Option<CachedPage> {
         self.pages.insert(index, page)

@@ -1,19 +1,124 @@
-//! `MADV_COLD` and `MADV_PAGEOUT` (`mm/madvise.c: madvise_cold_or_pageout_pte_range()`).
+//! `MADV_COLD` and `MADV_PAGEOUT` (`mm/madvise.c: madvise_cold_or_pageout_pte_range()`, 6.18).
 
 use sim_core::store::VmaStore;
-use sim_core::{Advice, BackendError, Outcome, PageRange};
-use sim_pagetable::Arch;
+use sim_core::{Advice, Errno, Outcome, PageRange, VirtAddr, Vma};
+use sim_pagetable::{Arch, FrameFlags, Leaf, Pfn, PmdSlot, Run, VaRange};
 
-use crate::dispatch::not_supported;
 use crate::machine::Machine;
+use crate::pager::Pager;
 use crate::process::Process;
+use crate::reclaim;
+use crate::thp;
+use crate::va::{addr, va, va_range};
+
+/// Which of the two it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Deactivates.
+    Cold,
+    /// Reclaims.
+    Pageout,
+}
 
 /// Deactivates or reclaims the pages of a range.
-pub(crate) fn madvise<A: Arch, S: VmaStore>(
-    _machine: &Machine<A, S>,
-    _process: &Process<A, S>,
-    _range: PageRange,
-    _advice: Advice,
-) -> Result<Outcome, BackendError> {
-    Err(not_supported("madvise cold and pageout"))
+pub(super) fn madvise<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    process: &Process<A, S>,
+    range: PageRange,
+    advice: Advice,
+) -> Outcome {
+    let pager = Pager::new(machine.shared(), &process.space.pages);
+    let kind = if advice == Advice::Cold {
+        Kind::Cold
+    } else {
+        Kind::Pageout
+    };
+    let mm = process.space.mm.read_recursive();
+    let done = mm.madvise_pages::<Errno>(range, advice, |_, vma, part| {
+        pager.cool(vma, part, kind);
+        Ok(())
+    });
+    done.into()
+}
+
+impl<A: Arch> Pager<'_, A> {
+    fn cool(&self, vma: &Vma, part: PageRange, kind: Kind) {
+        let blocks: Vec<_> = self
+            .tables()
+            .walk(va_range(part))
+            .map(|run| run.range)
+            .collect();
+        for block in blocks {
+            self.cool_block(vma, block, kind);
+        }
+    }
+
+    /// The pages of one 2 MiB block.
+    fn cool_block(&self, vma: &Vma, block: VaRange, kind: Kind) {
+        if let Leaf::Huge(slot) = self.tables().leaf(block.start()) {
+            if !self.cool_huge(slot, block, kind) {
+                return;
+            }
+            self.break_up(vma, block);
+        }
+        let picked = self.pick(block, kind);
+        for (at, pfn) in picked {
+            reclaim::pageout(self, vma, at, pfn);
+        }
+    }
+
+    /// A huge page as a whole; true if it is to become single pages first.
+    fn cool_huge(&self, slot: PmdSlot<'_, A>, block: VaRange, kind: Kind) -> bool {
+        let entry = slot.entry();
+        let Some(head) = Self::normal_page(entry) else {
+            return false;
+        };
+        if self.frames().folio_mapcount(head) != 1 {
+            return false;
+        }
+        if block.is_huge_block() && kind == Kind::Cold {
+            slot.change(entry.mk_old());
+            self.frames().meta(head).clear_flags(FrameFlags::REFERENCED);
+            return false;
+        }
+        true
+    }
+
+    /// Splits a huge mapping and its folio (`split_folio()`).
+    fn break_up(&self, vma: &Vma, block: VaRange) {
+        thp::split::split(self, vma, block.start());
+        let Leaf::Table(table) = self.tables().leaf(block.start()) else {
+            return;
+        };
+        if let Some(pfn) = Self::normal_page(table.get(block.start())) {
+            drop(table);
+            self.split_large(pfn);
+        }
+    }
+
+    /// Cools pages that nobody else maps, and says which are to be reclaimed.
+    fn pick(&self, block: VaRange, kind: Kind) -> Vec<(VirtAddr, Pfn)> {
+        let mut picked = Vec::new();
+        for Run { range, leaf } in self.tables().walk(block) {
+            let Leaf::Table(table) = leaf else { continue };
+            for at in range.page_addresses() {
+                let entry = table.get(at);
+                let Some(pfn) = Self::normal_page(entry) else {
+                    continue;
+                };
+                if self.frames().is_large(pfn) && !self.split_large(pfn) {
+                    continue;
+                }
+                if self.frames().page_mapcount(pfn) != 1 {
+                    continue;
+                }
+                self.frames().meta(pfn).clear_flags(FrameFlags::REFERENCED);
+                match kind {
+                    Kind::Cold => table.set(va(addr(at)), entry.mk_old()),
+                    Kind::Pageout => picked.push((addr(at), pfn)),
+                }
+            }
+        }
+        picked
+    }
 }

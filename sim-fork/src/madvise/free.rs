@@ -91,7 +91,7 @@ impl<A: Arch> Pager<'_, A> {
 
     /// A folio of which only a part is freed is split, if nobody else has it.
     /// DEVIATION: also when all of its pages are in the range, where Linux keeps it whole.
-    fn split_large(&self, pfn: Pfn) -> bool {
+    pub(super) fn split_large(&self, pfn: Pfn) -> bool {
         let head = self.frames().head(pfn);
         let mappings = self.frames().folio_mapcount(head);
         let alone = mappings <= HUGE_PAGES as u32

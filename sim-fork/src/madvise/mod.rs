@@ -66,7 +66,7 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
         AdviceClass::Pages => match advice {
             Advice::Collapse => thp::collapse::madvise(machine, process, range),
             Advice::Remove => Ok(remove::remove(machine, process, range)),
-            Advice::Cold | Advice::Pageout => cold::madvise(machine, process, range, advice),
+            Advice::Cold | Advice::Pageout => Ok(cold::madvise(machine, process, range, advice)),
             other => Ok(on_pages(&pager, process, range, other)),
         },
     }
