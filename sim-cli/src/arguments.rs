@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use sim_core::{Arch, Profile};
 use sim_fork::DumpKind;
 use sim_oracle::Level;
+use sim_oracle::generate::Mode;
 
 /// Linux memory management in user space.
 ///
@@ -51,6 +52,11 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Run the memory and process calls of an `strace -f` log.
     Replay(ReplayArguments),
+    /// Run random calls in the simulator and beside it, until there is a difference.
+    ///
+    /// With --live they also run on the running kernel. Otherwise they run in a simulator whose
+    /// VMAs are in a plain ordered map, and invariants are checked after every call.
+    Fuzz(FuzzArguments),
     /// Print the JSON Schema of the scenario language, or of what `run --json` prints.
     Schema(SchemaArguments),
     /// Print completions for a shell.
@@ -151,6 +157,42 @@ pub(crate) enum Kernel {
     Profile(Profile),
 }
 
+/// Arguments of `vmsim fuzz`.
+#[derive(Args, Debug)]
+pub(crate) struct FuzzArguments {
+    /// Compare with the running kernel.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// How many calls to make.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) ops: u64,
+    /// Where random numbers start; printed first. Without it: another one each time.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The run of the seed to begin with.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) first_run: u64,
+    /// What the calls are about.
+    #[arg(long, value_name = "MODE", value_parser = mode, default_value = "mixed")]
+    pub(crate) mode: Mode,
+    /// How many runs to make at the same time.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) jobs: usize,
+    /// The kernel that the simulator behaves as: a profile, or `host`, which is the default with
+    /// --live and is found by trying what the running kernel does.
+    #[arg(long, value_name = "PROFILE", value_parser = kernel)]
+    pub(crate) kernel: Option<Kernel>,
+    /// How much is compared: results, VMAs, flags, or page states and counters too.
+    #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "pages")]
+    pub(crate) level: Level,
+    /// Check the simulator's invariants after every call (always without --live).
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print one JSON document and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Arguments of `vmsim replay`.
 #[derive(Args, Debug)]
 pub(crate) struct ReplayArguments {
@@ -201,6 +243,14 @@ fn kernel(name: &str) -> Result<Kernel, String> {
     profile(name)
         .map(Kernel::Profile)
         .map_err(|message| format!("{message}, and host"))
+}
+
+fn mode(name: &str) -> Result<Mode, String> {
+    let known = Mode::NAMES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, mode)| *mode).ok_or_else(|| {
+        let names: Vec<_> = Mode::NAMES.iter().map(|(name, _)| *name).collect();
+        format!("the modes are {}", names.join(", "))
+    })
 }
 
 fn level(name: &str) -> Result<Level, String> {

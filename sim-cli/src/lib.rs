@@ -37,6 +37,7 @@ fn dispatch(command: &Command, output: &mut Output) -> Result<Ending, Trouble> {
         Command::Run(arguments) => commands::run::run(arguments, output),
         Command::Replay(arguments) => commands::replay::run(arguments, output),
         Command::Verify(arguments) => commands::verify::run(arguments, output),
+        Command::Fuzz(arguments) => commands::fuzz::run(arguments, output),
         Command::Schema(arguments) => commands::schema::run(arguments, output),
         Command::Completions(arguments) => commands::completions::run(arguments, output),
         Command::Man => commands::man::run(output),

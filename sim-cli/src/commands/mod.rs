@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod completions;
+pub(crate) mod fuzz;
 pub(crate) mod man;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -2,6 +2,7 @@
 
 pub(crate) mod describe;
 pub(crate) mod events;
+pub(crate) mod fuzz;
 pub(crate) mod layout;
 pub(crate) mod replay;
 pub(crate) mod replay_json;

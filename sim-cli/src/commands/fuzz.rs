@@ -1,0 +1,101 @@
+//! `vmsim fuzz`: random calls on two back ends, until they differ.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sim_core::store::BTreeStore;
+use sim_core::{Backend, Setup};
+use sim_fork::{SimBackend, new_machine_with_store};
+use sim_oracle::Comparison;
+use sim_oracle::fuzz::{Contestant, Fresh, Options, Simulator, fuzz};
+
+use crate::arguments::{FuzzArguments, Kernel};
+use crate::ending::{Ending, Trouble};
+use crate::output::Output;
+use crate::print::fuzz::{Meter, Other};
+use crate::{live, print, simulator};
+
+/// Fuzzes and reports.
+pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Ending, Trouble> {
+    let options = options(arguments)?;
+    let other = if arguments.live {
+        Other::Kernel
+    } else {
+        Other::PlainStore
+    };
+    if !arguments.json {
+        print::fuzz::heading(&options, other, output);
+    }
+    let meter = Meter::new();
+    let check = arguments.check;
+    let report = if arguments.live {
+        fuzz(
+            &options,
+            &|| (simulator(check), live::contestant()),
+            &|progress| meter.show(progress),
+        )
+    } else {
+        fuzz(
+            &options,
+            &|| (simulator(true), plain_store()),
+            &|progress| meter.show(progress),
+        )
+    };
+    meter.clear();
+    let report = report.map_err(|error| simulator::trouble(&error))?;
+    if arguments.json {
+        output.line(print::fuzz::document(&options, other, &report));
+    } else {
+        print::fuzz::report(&options, other, &report, output);
+    }
+    Ok(Ending::good_if(report.found.is_none()))
+}
+
+fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
+    if arguments.live {
+        live::available()?;
+    }
+    let seed = arguments.seed.unwrap_or_else(fresh_seed);
+    let setup = setup(arguments)?;
+    Ok(Options {
+        first_run: arguments.first_run,
+        calls: arguments.ops,
+        jobs: arguments.jobs,
+        comparison: Comparison::new(arguments.level),
+        ..Options::new(seed, arguments.mode, setup)
+    })
+}
+
+/// The running kernel's profile with `--live`, otherwise the newest one.
+fn setup(arguments: &FuzzArguments) -> Result<Setup, Trouble> {
+    let kernel = arguments.kernel.or(arguments.live.then_some(Kernel::Host));
+    Ok(match kernel {
+        None => Setup::default(),
+        Some(Kernel::Profile(profile)) => Setup::new(profile),
+        Some(Kernel::Host) => {
+            let (profile, features) = live::probe()?;
+            Setup {
+                features,
+                ..Setup::new(profile)
+            }
+        }
+    })
+}
+
+/// Any number; it is printed first, and with it everything can be repeated.
+fn fresh_seed() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(1, |time| u64::from(time.subsec_nanos()) ^ time.as_secs())
+}
+
+fn simulator(check: bool) -> Box<dyn Contestant> {
+    Box::new(Simulator::new(check))
+}
+
+/// The simulator with VMAs in a `BTreeMap`: what the tree of VMAs must behave as.
+fn plain_store() -> Box<dyn Contestant> {
+    Box::new(Fresh::new("vmsim with a plain store", |setup: &Setup| {
+        let machine: Box<dyn SimBackend> = new_machine_with_store::<BTreeStore>(setup)?;
+        let backend: Box<dyn Backend> = machine;
+        Ok(backend)
+    }))
+}

@@ -1,0 +1,165 @@
+//! The report of a fuzzing run.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sim_oracle::fuzz::{Found, Options, Progress, Report};
+use std::collections::BTreeMap;
+
+use crate::output::{Output, Style};
+
+/// What the simulator is compared with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Other {
+    /// The running kernel.
+    Kernel,
+    /// A simulator with another store.
+    PlainStore,
+}
+
+impl Other {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::PlainStore => "plain store",
+        }
+    }
+}
+
+/// The seed and all else that it takes to repeat this.
+pub(crate) fn heading(options: &Options, other: Other, output: &mut Output) {
+    let against = match other {
+        Other::Kernel => "the running kernel",
+        Other::PlainStore => "the simulator with a plain store",
+    };
+    let seed = output.paint(Style::Strong, format!("seed {}", options.seed));
+    output.line(format!(
+        "{seed}  mode {}, {} calls, kernel {}, against {against}",
+        options.mode.name(),
+        options.calls,
+        options.setup.profile
+    ));
+}
+
+/// What came of it.
+pub(crate) fn report(options: &Options, other: Other, report: &Report, output: &mut Output) {
+    for (what, count) in &report.not_modelled {
+        let what = format!("not modelled: {what}: {count} runs ended there");
+        let what = output.paint(Style::Note, what);
+        output.line(what);
+    }
+    let Progress {
+        runs,
+        calls,
+        skipped,
+        ..
+    } = report.progress;
+    let rate = report.progress.rate().round();
+    output.line(format!(
+        "{calls} calls in {runs} runs, {skipped} left out, {rate} calls/s"
+    ));
+    match &report.found {
+        None => {
+            let text = output.paint(Style::Good, "no difference");
+            output.line(text);
+        }
+        Some(found) => difference(options, other, found, output),
+    }
+}
+
+fn difference(options: &Options, other: Other, found: &Found, output: &mut Output) {
+    let text = output.paint(Style::Bad, "a difference");
+    output.line(format!(
+        "{text} in run {} (again: --seed {} --mode {} --first-run {}), {} of {} calls left:",
+        found.run,
+        options.seed,
+        options.mode.name(),
+        found.run,
+        found.calls.len(),
+        found.original.len()
+    ));
+    for line in found.divergence.render(("simulator", other.name())).lines() {
+        output.line(format!("    {line}").trim_end());
+    }
+    output.line("");
+    output.text(&found.scenario);
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    ok: bool,
+    seed: u64,
+    mode: &'static str,
+    kernel: &'static str,
+    runs: u64,
+    calls: u64,
+    skipped: u64,
+    not_modelled: &'a BTreeMap<String, u64>,
+    difference: Option<Difference<'a>>,
+}
+
+#[derive(Serialize)]
+struct Difference<'a> {
+    run: u64,
+    calls: usize,
+    text: String,
+    scenario: &'a str,
+}
+
+/// All of it as JSON.
+pub(crate) fn document(options: &Options, other: Other, report: &Report) -> String {
+    super::json(&Document {
+        ok: report.found.is_none(),
+        seed: options.seed,
+        mode: options.mode.name(),
+        kernel: options.setup.profile.name(),
+        runs: report.progress.runs,
+        calls: report.progress.calls,
+        skipped: report.progress.skipped,
+        not_modelled: &report.not_modelled,
+        difference: report.found.as_ref().map(|found| Difference {
+            run: found.run,
+            calls: found.calls.len(),
+            text: found.divergence.render(("simulator", other.name())),
+            scenario: &found.scenario,
+        }),
+    })
+}
+
+/// How far it has come, on standard error while that is a terminal.
+pub(crate) struct Meter {
+    shown: Option<Mutex<Instant>>,
+}
+
+impl Meter {
+    /// Shows something if there is a terminal.
+    pub(crate) fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            shown: terminal.then(|| Mutex::new(Instant::now())),
+        }
+    }
+
+    /// Shows the figures, a few times a second.
+    pub(crate) fn show(&self, progress: &Progress) {
+        const PAUSE: Duration = Duration::from_millis(200);
+        let Some(Ok(mut shown)) = self.shown.as_ref().map(Mutex::lock) else {
+            return;
+        };
+        if shown.elapsed() >= PAUSE {
+            *shown = Instant::now();
+            let rate = progress.rate().round();
+            let text = format!("\r{} calls, {rate} calls/s \x1b[K", progress.calls);
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+
+    /// Removes the figures.
+    pub(crate) fn clear(&self) {
+        if self.shown.is_some() {
+            let _ = std::io::stderr().write_all(b"\r\x1b[K");
+        }
+    }
+}
