@@ -79,6 +79,13 @@ impl Output {
         }
     }
 
+    /// Prints a value as JSON for people to read, without holding its text.
+    pub(crate) fn json(&mut self, value: &impl serde::Serialize) {
+        // `text` keeps errors of writing; there are no others.
+        let _ = serde_json::to_writer_pretty(Text(self), value);
+        self.text("\n");
+    }
+
     /// Prints a line.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
         self.text(text.as_ref());
@@ -123,5 +130,19 @@ fn colored(color: Color, terminal: bool) -> bool {
         Color::Auto => {
             terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         }
+    }
+}
+
+/// An output as what serialisers write to.
+struct Text<'o>(&'o mut Output);
+
+impl Write for Text<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.text(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -44,10 +44,10 @@ fn documents(
         reports.push(go(&mut watcher, &mut *simulator)?);
     }
     let good = reports.iter().all(RunReport::is_ok);
-    output.line(match reports.as_slice() {
-        [report] => print::json(report),
-        several => print::json(&several),
-    });
+    match reports.as_slice() {
+        [report] => output.json(report),
+        several => output.json(&several),
+    }
     Ok(Ending::good_if(good))
 }
 
@@ -188,7 +188,8 @@ impl Observer<dyn SimBackend> for Watcher<'_, '_> {
         pid: Pid,
         simulator: &mut (dyn SimBackend + 'static),
     ) {
-        if self.print.is_some() {
+        let shown = self.print.as_ref().is_some_and(|to| !to.failures_only);
+        if shown {
             let _ = simulator.record_events(pid, true);
             self.running = Some(pid);
         }
