@@ -69,7 +69,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             Call::Khugepaged { passes } => thp::khugepaged::run(self, *passes)?,
             Call::Reclaim(range) => reclaim::range(self, process, *range)?,
             Call::ReclaimPages(pages) => reclaim::pages(self, *pages),
-            Call::ClearRefs(value) => proc::clear_refs(self, process, *value)?,
+            Call::ClearRefs(value) => proc::clear_refs(self, process, *value),
             Call::Truncate { file, size } => file::truncate(self, *file, *size)?,
             Call::PunchHole { file, offset, len } => file::punch_hole(self, *file, *offset, *len)?,
             Call::InjectAllocFailure { .. } => unreachable!("the machine arms it itself"),
