@@ -3,8 +3,10 @@
 //! Off by default. While off, recording costs one branch and builds nothing: events are made by
 //! closures.
 
+use parking_lot::Mutex;
+
 use crate::merge::MergeReport;
-use crate::{PageRange, VirtAddr};
+use crate::{PageRange, Refusal, VirtAddr};
 
 /// One thing that happened to an address space.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +19,14 @@ pub enum Event {
         range: PageRange,
         /// Where.
         at: VirtAddr,
+    },
+    /// A mapping or a split was refused before anything was considered: for the limit on VMAs or
+    /// for want of memory.
+    Refused {
+        /// What was to be mapped, or the VMA to be split.
+        range: PageRange,
+        /// Why.
+        why: Refusal,
     },
     /// A VMA entered the tree without merging.
     Insert {
@@ -44,14 +54,23 @@ pub enum Event {
     },
 }
 
-/// A list of events; see the module's head.
+/// A list of events; see the module's head. Faults record under a read lock, hence the mutex.
 #[derive(Debug, Default)]
 pub struct EventLog {
     on: bool,
-    events: Vec<Event>,
+    events: Mutex<Vec<Event>>,
 }
 
 impl EventLog {
+    /// An empty log that records if this one does (a child's at fork).
+    #[must_use]
+    pub(crate) fn empty_like(&self) -> Self {
+        Self {
+            on: self.on,
+            events: Mutex::default(),
+        }
+    }
+
     /// Starts or stops recording.
     pub fn set_enabled(&mut self, on: bool) {
         self.on = on;
@@ -64,14 +83,14 @@ impl EventLog {
 
     /// Records what `event` makes, if recording.
     #[inline]
-    pub fn record(&mut self, event: impl FnOnce() -> Event) {
+    pub fn record(&self, event: impl FnOnce() -> Event) {
         if self.on {
-            self.events.push(event());
+            self.events.lock().push(event());
         }
     }
 
     /// Takes out what has been recorded.
     pub fn take(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+        std::mem::take(self.events.get_mut())
     }
 }

@@ -7,6 +7,7 @@ pub(crate) fn describe(event: &Event) -> Option<String> {
     match event {
         Event::Merge(report) => merge(report),
         Event::Split { range, at } => Some(format!("split {} at {at:#x}", addresses(*range))),
+        Event::Refused { range, why } => Some(format!("{} refused: {why}", addresses(*range))),
         Event::Insert { range } => Some(format!("new VMA {}", addresses(*range))),
         Event::Remove { range } => Some(format!("removed {}", addresses(*range))),
         Event::Shrink { from, to } => {

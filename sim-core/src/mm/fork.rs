@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::store::{NoMemory, VmaId, VmaStore};
-use crate::{AllocKind, CopyOnFork, Errno, EventLog, Features, ForkOps, Mm, VmFlags, Vma};
+use crate::{AllocKind, CopyOnFork, Errno, Features, ForkOps, Mm, VmFlags, Vma};
 
 /// Does fork copy the page tables of this VMA? (`mm/memory.c: vma_needs_copy()`)
 pub fn vma_needs_copy(child: &Vma, parent: &Vma, features: &Features) -> bool {
@@ -58,7 +58,7 @@ impl<S: VmaStore> Mm<S> {
             // VM_INIT_DEF_MASK.
             def_flags: self.def_flags & VmFlags::NOHUGEPAGE,
             brk: self.brk,
-            events: EventLog::default(),
+            events: self.events.empty_like(),
         })
     }
 

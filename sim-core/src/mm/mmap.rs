@@ -6,8 +6,8 @@ use super::unmapped_area::AreaRequest;
 use crate::pages::dev_zero;
 use crate::store::{NoMemory, VmaId, VmaStore};
 use crate::{
-    Attributes, Backing, Bytes, Errno, FileId, FileRef, MapFlags, MappedKind, Mm, MmapArgs,
-    PAGE_SHIFT, PageOffset, PageOps, PageRange, VirtAddr, VmFlags, Vma,
+    Attributes, Backing, Bytes, Errno, Event, FileId, FileRef, MapFlags, MappedKind, Mm, MmapArgs,
+    PAGE_SHIFT, PageOffset, PageOps, PageRange, Refusal, VirtAddr, VmFlags, Vma,
 };
 
 /// A successful mapping call.
@@ -86,6 +86,12 @@ impl<S: VmaStore> Mm<S> {
         let pgoff = args.offset >> PAGE_SHIFT;
         pgoff.checked_add(len.pages()).ok_or(Errno::EOVERFLOW)?;
         if self.above_map_limit() {
+            let start = args.addr.page_down();
+            let end = start.checked_add(len).unwrap_or(start);
+            self.events.record(|| Event::Refused {
+                range: PageRange::new(start, end),
+                why: Refusal::MapCountLimit,
+            });
             return Err(Errno::ENOMEM);
         }
         let initial = initial_flags(&args, self.def_flags, self.config.arch);

@@ -7,7 +7,9 @@ use smallvec::SmallVec;
 
 use super::split::NewPart;
 use crate::store::{VmaId, VmaStore};
-use crate::{Errno, FreeTables, Mm, PageOps, PageRange, SyscallRange, VirtAddr, VmFlags};
+use crate::{
+    Errno, Event, FreeTables, Mm, PageOps, PageRange, Refusal, SyscallRange, VirtAddr, VmFlags,
+};
 
 /// VMAs that are about to go: they fill `range`'s mapped part exactly.
 #[derive(Debug)]
@@ -117,6 +119,10 @@ impl<S: VmaStore> Mm<S> {
         }
         // A hole makes one VMA more; cutting off an end does not.
         if range.end() < vma.end() && self.at_map_limit() {
+            self.events.record(|| Event::Refused {
+                range: vma.range(),
+                why: Refusal::MapCountLimit,
+            });
             return Err(Errno::ENOMEM);
         }
         if vma.flags().contains(VmFlags::SEALED) {

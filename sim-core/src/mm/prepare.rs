@@ -1,7 +1,7 @@
 //! The first anon_vma of a VMA, at the first private page: `&Mm`, as faults hold only a read lock.
 
 use crate::store::{NoMemory, VmaId, VmaStore};
-use crate::{AnonVmaId, Mm, VmFlags, Vma};
+use crate::{AnonVmaId, Event, Mm, VmFlags, Vma};
 
 impl<S: VmaStore> Mm<S> {
     /// Gives a VMA an anon_vma if it has none, a neighbour's if they may merge one day
@@ -15,7 +15,12 @@ impl<S: VmaStore> Mm<S> {
             return Ok(());
         }
         let reusable = self.find_mergeable_anon_vma(id);
-        self.anon_vmas.prepare(vma, reusable, &self.fail)?;
+        if self.anon_vmas.prepare(vma, reusable, &self.fail)? {
+            self.events.record(|| Event::AnonVma {
+                range: vma.range(),
+                reused: reusable.is_some(),
+            });
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Splitting a VMA in two, and trimming one end.
 
 use crate::store::{NoMemory, VmaId, VmaStore};
-use crate::{AllocKind, Errno, Event, Mm, PageOps, PageRange, VirtAddr, VmaHooks};
+use crate::{AllocKind, Errno, Event, Mm, PageOps, PageRange, Refusal, VirtAddr, VmaHooks};
 
 /// Which part of a split is the new VMA; the other one keeps its id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -25,6 +25,10 @@ impl<S: VmaStore> Mm<S> {
         new: NewPart,
     ) -> Result<VmaId, Errno> {
         if self.at_map_limit() {
+            self.events.record(|| Event::Refused {
+                range: self.vma(id).range(),
+                why: Refusal::MapCountLimit,
+            });
             return Err(Errno::ENOMEM);
         }
         self.split_unlimited(pages, id, at, new)

@@ -132,3 +132,27 @@ fn mlock_counts() {
     assert_eq!(world.mm.counters().locked_vm, 5);
     assert_eq!(world.mm.counters().stray_locked, 2);
 }
+
+/// Every refusal for the limit is recorded with its reason.
+#[test]
+fn map_count_refusals_are_recorded() {
+    use crate::{Event, Refusal};
+    let rows = [
+        ("prot 2 4 r", (0, 6)),
+        ("unmap 2 4", (0, 6)),
+        ("advise 1 2 hugepage", (0, 6)),
+    ];
+    for (step, range) in rows {
+        let mut setup = Setup::new(Profile::V6_19);
+        setup.limits.max_map_count = 1;
+        let mut world = World::with_setup(&setup);
+        world.script("map 0 6 rw");
+        world.mm.events.set_enabled(true);
+        assert!(world.step(step).is_err());
+        let refused = Event::Refused {
+            range: crate::testing::page_range(range.0, range.1),
+            why: Refusal::MapCountLimit,
+        };
+        assert!(world.mm.events.take().contains(&refused), "{step}");
+    }
+}
