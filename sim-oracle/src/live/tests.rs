@@ -1,1 +1,0 @@
-//! Facts about the running kernel, asked through calls. Where it cannot be asked, tests say so.
