@@ -206,13 +206,15 @@ impl AnonVmas {
             return Ok(());
         };
         self.reserve_clone(parent, fail)?;
+        // Until the end: two processes must not reuse the same one.
+        let mut slots = self.slots.lock();
         let mut chain: LongChain = parent.chain().collect();
         let own = if let Some(reused) = chain.iter().copied().find(|&id| self.is_reusable(id)) {
             reused
         } else {
             fail.alloc(AllocKind::AnonVma)?;
             fail.alloc(AllocKind::AnonVmaChain)?;
-            let id = self.create(&mut self.slots.lock(), Some(parent_own));
+            let id = self.create(&mut slots, Some(parent_own));
             chain.push(id);
             id
         };
@@ -220,6 +222,7 @@ impl AnonVmas {
             self.slot(id).uses.fetch_add(uses_of(id, own), Relaxed);
         }
         let long = (chain.len() > 1).then(|| Arc::new(chain));
+        drop(slots);
         child.set_chain(Some(own), long);
         Ok(())
     }

@@ -2,10 +2,11 @@
 //!
 //! This crate holds what every other part of vmsim speaks: addresses, flags, errors, the [`Call`]s
 //! that a program can make, their [`Outcome`]s, and the [`Snapshot`] in which any two back ends are
-//! compared. Beside that vocabulary it will hold the VMA layer itself: the store, merging as plan
-//! and apply, and the address-space operations.
+//! compared. Beside that vocabulary it holds the VMA layer itself: [`Vma`]s in a [`store`], merging
+//! as plan ([`plan_new_range`], [`plan_existing_range`]) and apply, the machine's [`AnonVmas`], and
+//! the address-space operations, which are methods of [`Mm`].
 //!
-//! It knows neither page tables (those are behind a trait), nor TOML, nor printing.
+//! It knows neither page tables (those are behind [`PageOps`]), nor TOML, nor printing.
 
 mod addr;
 mod anon_vma;

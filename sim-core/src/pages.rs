@@ -64,7 +64,8 @@ pub trait PageOps {
     fn change_protection(&mut self, vma: &Vma, change: ProtectionChange);
 
     /// Faults in a part of a locked private VMA that mprotect made writable
-    /// (`mm/gup.c: populate_vma_page_range()`); errors are ignored.
+    /// (`mm/gup.c: populate_vma_page_range()`); errors are ignored, and a `LOCKONFAULT` VMA is left
+    /// as it is.
     fn populate(&mut self, vma: &Vma, range: PageRange, prepare: PrepareAnonVma<'_>);
 
     /// Moves entries between two VMAs of one mm (`mm/mremap.c: move_page_tables()`).

@@ -12,6 +12,7 @@ mod mremap;
 mod place;
 mod protect_merge;
 mod short_memory;
+mod threads;
 
 use crate::Profile;
 use crate::testing::World;
