@@ -2,8 +2,8 @@
 
 use super::calls::{BASE, Script, check};
 use crate::{
-    AreaRequest, Backing, Bytes, Errno, FileId, FileRef, Limits, MapFlags, MappedKind, PMD_SIZE,
-    PageOffset, PageRange, Profile, Setup, SyscallRange, VirtAddr, VmFlags,
+    Arch, AreaRequest, Backing, Bytes, Errno, FileId, FileRef, Limits, MapFlags, MappedKind,
+    PMD_SIZE, PageOffset, PageRange, Profile, Setup, SyscallRange, VirtAddr, VmFlags,
 };
 
 /// The top of the searched area on `x86_64`.
@@ -135,6 +135,39 @@ fn a_hint_is_taken_if_free() {
     ] {
         let got = world.mm.get_unmapped_area(&request).map(VirtAddr::get);
         assert_eq!(got, Ok(expected), "{what}");
+    }
+}
+
+/// arm64 has the generic search: no `MAP_32BIT`, and hints keep to `mmap_min_addr`.
+#[test]
+fn arm64_places_by_the_generic_rules() {
+    const ARM_TOP: u64 = 0xffff_f800_0000;
+    let mut setup = Setup::new(Profile::V6_19);
+    setup.arch = Arch::Arm64;
+    let mut world = Script::with(&setup);
+    world.run("map 1000..1001 rw growsdown");
+    let page = |n: u64| BASE.get() + n * 0x1000;
+    let base = request(0, 0x1000);
+    let low = MapFlags::PRIVATE | MapFlags::LOW_32BIT;
+    for (what, request, expected) in [
+        ("a page", base, Ok(ARM_TOP - 0x1000)),
+        ("huge", request(0, PMD_SIZE), Ok(ARM_TOP - PMD_SIZE)),
+        (
+            "no low area",
+            AreaRequest { flags: low, ..base },
+            Ok(ARM_TOP - 0x1000),
+        ),
+        ("a low hint", request(0x1000, 0x1000), Ok(ARM_TOP - 0x1000)),
+        (
+            "a hint in a stack's gap",
+            request(page(800), 0x1000),
+            Ok(ARM_TOP - 0x1000),
+        ),
+        ("a hint", request(page(700), 0x1000), Ok(page(700))),
+        ("everything", request(0, 1 << 48), Err(Errno::ENOMEM)),
+    ] {
+        let got = world.mm.get_unmapped_area(&request).map(VirtAddr::get);
+        assert_eq!(got, expected, "{what}");
     }
 }
 
