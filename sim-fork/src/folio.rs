@@ -1,5 +1,6 @@
 //! What faults, unmapping and reclaim do to a page's flags (`struct folio`).
 
+use sim_core::{VmFlags, Vma};
 use sim_pagetable::{FrameFlags, Frames, Pfn};
 
 use crate::rss::RssKind;
@@ -9,6 +10,16 @@ pub(crate) const NEW_ANON: FrameFlags = FrameFlags::ANON
     .union(FrameFlags::ANON_EXCLUSIVE)
     .union(FrameFlags::SWAPBACKED)
     .union(FrameFlags::LRU);
+
+/// Flags of a new anonymous page of a VMA: what may be dropped never goes to swap
+/// (`mm/rmap.c: folio_add_new_anon_rmap()`, 6.19).
+pub(crate) fn new_anon(vma: &Vma) -> FrameFlags {
+    if vma.flags().contains(VmFlags::DROPPABLE) {
+        NEW_ANON - FrameFlags::SWAPBACKED
+    } else {
+        NEW_ANON
+    }
+}
 
 /// Flags of a new page in a regular file's cache.
 pub(crate) const NEW_FILE: FrameFlags = FrameFlags::FILE.union(FrameFlags::LRU);

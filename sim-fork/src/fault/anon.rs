@@ -5,7 +5,7 @@ use sim_pagetable::{Arch, Entry, Pfn};
 
 use super::Fault;
 use crate::error::FaultError;
-use crate::folio::NEW_ANON;
+use crate::folio;
 use crate::pager::Pager;
 use crate::va::va;
 
@@ -35,7 +35,7 @@ impl<A: Arch> Pager<'_, A> {
 
     fn new_anonymous(&self, fault: &Fault<'_>, old: Entry<A>) -> Result<(), FaultError> {
         (fault.prepare)()?;
-        let pfn = self.alloc_frame(NEW_ANON)?;
+        let pfn = self.alloc_frame(folio::new_anon(fault.vma))?;
         let prot = self.page_prot(fault.vma);
         let entry = Self::maybe_write(fault, Entry::page(pfn, prot).mk_young().mk_dirty());
         let Some(table) = self.unchanged(fault, old) else {

@@ -9,7 +9,7 @@ use sim_pagetable::{Arch, Entry, Pfn};
 use super::Fault;
 use crate::error::FaultError;
 use crate::file::{self, CachedPage, FileObject, Lookup};
-use crate::folio::{self, NEW_ANON, NEW_FILE, NEW_SHMEM};
+use crate::folio::{self, NEW_FILE, NEW_SHMEM};
 use crate::pager::{Pager, has_page_mkwrite};
 use crate::va::va;
 
@@ -77,7 +77,7 @@ impl<A: Arch> Pager<'_, A> {
         old: Entry<A>,
     ) -> Result<(), FaultError> {
         (fault.prepare)()?;
-        let copy = self.alloc_frame(NEW_ANON)?;
+        let copy = self.alloc_frame(folio::new_anon(fault.vma))?;
         let source = self.object_page(fault, object);
         let ready = source.and_then(|source| self.alloc_table(fault).map(|()| source));
         let source = ready.inspect_err(|_| {

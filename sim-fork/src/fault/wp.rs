@@ -5,7 +5,7 @@ use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Pfn};
 
 use super::Fault;
 use crate::error::FaultError;
-use crate::folio::{self, NEW_ANON};
+use crate::folio;
 use crate::pager::{Pager, has_page_mkwrite};
 use crate::rss::RssKind;
 use crate::va::va;
@@ -115,7 +115,7 @@ impl<A: Arch> Pager<'_, A> {
         page: Option<Pfn>,
     ) -> Result<(), FaultError> {
         (fault.prepare)()?;
-        let copy = self.alloc_frame(NEW_ANON)?;
+        let copy = self.alloc_frame(folio::new_anon(fault.vma))?;
         let content = old.pfn().map_or(0, |pfn| self.content(pfn));
         self.frames().meta(copy).set_tag(content);
         let entry = Entry::page(copy, self.page_prot(fault.vma)).mk_young();

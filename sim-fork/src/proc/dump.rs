@@ -3,6 +3,7 @@
 use sim_core::store::VmaStore;
 use sim_pagetable::Arch;
 
+use super::{maps, memory, pagemap, smaps_text, tables};
 use crate::process::Process;
 use crate::shared::Shared;
 
@@ -23,20 +24,20 @@ pub enum DumpKind {
     Memory,
 }
 
-/// A view of a process.
+/// A view of a process; `name` is what the run calls it.
 pub(crate) fn dump<A: Arch, S: VmaStore>(
-    _shared: &Shared,
+    shared: &Shared,
     process: &Process<A, S>,
-    _name: &str,
+    name: &str,
     what: DumpKind,
 ) -> String {
+    let space = &*process.space;
     match what {
-        DumpKind::Tree => process.space.mm.read().store().dump(),
-        // Not written yet.
-        DumpKind::Maps
-        | DumpKind::Smaps
-        | DumpKind::Pagemap
-        | DumpKind::Tables
-        | DumpKind::Memory => String::new(),
+        DumpKind::Maps => maps::text(shared, &space.mm.read()),
+        DumpKind::Smaps => smaps_text::text(shared, space),
+        DumpKind::Pagemap => pagemap::text(shared, space),
+        DumpKind::Tables => tables::text(&space.pages.tables),
+        DumpKind::Tree => space.mm.read().store().dump(),
+        DumpKind::Memory => memory::json(name, &space.pages.tables),
     }
 }

@@ -2,9 +2,13 @@
 
 mod clear_refs;
 mod dump;
+mod maps;
+mod memory;
 mod pagemap;
 mod smaps;
+mod smaps_text;
 mod snapshot;
+mod tables;
 
 pub(crate) use self::clear_refs::clear_refs;
 pub use self::dump::DumpKind;

@@ -2,6 +2,7 @@
 //! every step.
 
 mod cow;
+mod dumps;
 mod failures;
 mod faults;
 mod forks;

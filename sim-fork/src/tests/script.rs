@@ -33,19 +33,16 @@ const BASE: u64 = 0x1000_0000_0000;
 #[track_caller]
 pub(super) fn run(setup: &Setup, lines: &str) {
     let mut script = Script::new(setup);
-    for (number, line) in lines.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if !line.is_empty() {
-            let place = format!("{} {:?} line {number}: {line}", setup.profile, setup.arch);
-            script.step(line, &place);
-        }
-    }
+    script.place = format!("{} {:?}", setup.profile, setup.arch);
+    script.steps(lines);
     script.finish();
 }
 
 pub(super) struct Script {
     machine: Box<dyn SimBackend>,
     names: BTreeMap<String, Pid>,
+    /// What messages begin with.
+    place: String,
 }
 
 pub(super) fn page(number: u64) -> VirtAddr {
@@ -165,7 +162,27 @@ impl Script {
         Self {
             machine: new_machine(setup).expect("a machine can be made"),
             names: BTreeMap::from([("main".to_owned(), Pid::MAIN)]),
+            place: String::new(),
         }
+    }
+
+    /// Runs steps, one a line.
+    #[track_caller]
+    pub(super) fn steps(&mut self, lines: &str) {
+        for (number, line) in lines.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if !line.is_empty() {
+                let place = format!("{} line {number}: {line}", self.place);
+                self.step(line, &place);
+            }
+        }
+    }
+
+    /// A view of a process.
+    #[track_caller]
+    pub(super) fn dump(&mut self, pid: Pid, what: crate::DumpKind) -> String {
+        let text = self.machine.dump(pid, "main", what);
+        text.expect("a live process")
     }
 
     #[track_caller]
