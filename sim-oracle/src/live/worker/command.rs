@@ -151,7 +151,7 @@ fn done(region: &Region, at: Slot, index: u64) -> Done {
 fn wait(region: &Region, at: Slot, pid: KernelPid, patience: Patience) -> Result<(), Hang> {
     let go = region.atomic(at.offset() + slot::GO).load(Ordering::SeqCst);
     let done = region.atomic(at.offset() + slot::DONE);
-    for _ in 0..2000 {
+    for _ in 0..60 {
         if done.load(Ordering::Acquire) == go {
             return Ok(());
         }

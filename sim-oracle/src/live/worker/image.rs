@@ -64,7 +64,7 @@ global_asm!(
     "20:",
     "lea rsp, [rbx + {stack}]",
     "21:",
-    "mov ecx, 3000",
+    "mov ecx, 60",
     "22:",
     "mov eax, [rbx + {go}]",
     "cmp eax, [rbx + {done}]",
