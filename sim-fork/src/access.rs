@@ -24,15 +24,7 @@ pub(crate) fn access<A: Arch, S: VmaStore>(
     range: SyscallRange,
     access: Access,
 ) -> Outcome {
-    let shared = machine.shared();
-    let mut done = 0;
-    let touched = loop {
-        let touched = touch_range(shared, &process.space, range, access, &mut done);
-        let short = touched == Err(FaultError::Oom) && !shared.injected();
-        if !short || !reclaim::for_allocation(machine) {
-            break touched;
-        }
-    };
+    let touched = touch(machine, &process.space, range, access);
     match touched {
         Ok(byte) => match access {
             Access::Read => Outcome::Value(u64::from(byte)),
@@ -44,6 +36,27 @@ pub(crate) fn access<A: Arch, S: VmaStore>(
                 exit::exit(machine, process);
             }
             error.outcome()
+        }
+    }
+}
+
+/// Touches every page of a range, ascending; the first byte of the last one.
+///
+/// # Errors
+/// Why the first page that could not be accessed could not.
+pub(crate) fn touch<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    space: &AddressSpace<A, S>,
+    range: SyscallRange,
+    access: Access,
+) -> Result<u8, FaultError> {
+    let shared = machine.shared();
+    let mut done = 0;
+    loop {
+        let touched = touch_range(shared, space, range, access, &mut done);
+        let short = touched == Err(FaultError::Oom) && !shared.injected();
+        if !short || !reclaim::for_allocation(machine) {
+            return touched;
         }
     }
 }
@@ -86,7 +99,11 @@ fn touch_range<A: Arch, S: VmaStore>(
 }
 
 /// What the MMU does with a translation: the first byte, or `None` for a page fault.
-fn hardware_access<A: Arch>(pager: &Pager<'_, A>, addr: VirtAddr, access: Access) -> Option<u8> {
+pub(crate) fn hardware_access<A: Arch>(
+    pager: &Pager<'_, A>,
+    addr: VirtAddr,
+    access: Access,
+) -> Option<u8> {
     let pfn = pager.translate(va(addr), |entry| {
         let allowed = match access {
             Access::Read => true,

@@ -7,6 +7,7 @@ use sim_pagetable::Arch;
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
+use crate::uffd::Fill;
 use crate::{access, exec, exit, file, fork, lock, madvise, populate, proc, reclaim, thp, uffd};
 
 impl<A: Arch, S: VmaStore> Machine<A, S> {
@@ -57,11 +58,13 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
                 uffd::register(shared, space, *range, *mode).into()
             }
             Call::UffdUnregister(range) => uffd::unregister(shared, space, *range).into(),
-            Call::UffdWriteprotect { range, on } => uffd::writeprotect(shared, space, *range, *on)?,
-            Call::UffdCopy { range, source } => uffd::copy(shared, space, *range, *source)?,
-            Call::UffdZeropage(range) => uffd::zeropage(shared, space, *range)?,
-            Call::UffdPoison(range) => uffd::poison(shared, space, *range)?,
-            Call::UffdMove { range, from } => uffd::move_pages(shared, space, *range, *from)?,
+            Call::UffdWriteprotect { range, on } => uffd::writeprotect(shared, space, *range, *on),
+            Call::UffdCopy { range, source } => {
+                uffd::fill(self, process, *range, Fill::Copy(*source))
+            }
+            Call::UffdZeropage(range) => uffd::fill(self, process, *range, Fill::Zero),
+            Call::UffdPoison(range) => uffd::fill(self, process, *range, Fill::Poison),
+            Call::UffdMove { range, from } => uffd::move_pages(self, process, *range, *from),
             Call::Access { range, access } => access::access(self, process, *range, *access),
             Call::Fork { child, share } => fork::fork(self, process, *child, *share)?,
             Call::Exit => exit::exit(self, process),

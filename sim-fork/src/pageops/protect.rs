@@ -1,6 +1,6 @@
 //! Changing rights (`mm/mprotect.c: change_protection()`, 6.19).
 
-use sim_core::{PageRange, VmFlags, Vma};
+use sim_core::{PageRange, UffdFeatures, VmFlags, Vma};
 use sim_pagetable::{
     Arch, Entry, Flush, FrameFlags, Leaf, Marker, PageProt, PteTable, Run, VaRange,
 };
@@ -66,8 +66,9 @@ impl<A: Arch> Pager<'_, A> {
 
     /// Are empty entries write-protected by markers? (`userfaultfd_wp_use_markers()`)
     fn uses_markers(&self, vma: &Vma) -> bool {
-        let features = self.shared.uffd_features();
-        !vma.is_anon() || features.contains(sim_core::UffdFeatures::WP_UNPOPULATED)
+        // The second brings the first along.
+        let unpopulated = UffdFeatures::WP_UNPOPULATED | UffdFeatures::WP_ASYNC;
+        !vma.is_anon() || self.shared.uffd_features().intersects(unpopulated)
     }
 
     fn protect_run(&self, change: &Change<'_>, run: Run<'_, A>) {

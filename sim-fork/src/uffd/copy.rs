@@ -1,19 +1,138 @@
-//! `UFFDIO_COPY`.
+//! `UFFDIO_COPY`: pages with contents (`mm/userfaultfd.c: mfill_atomic_pte_copy()`,
+//! `mfill_atomic_install_pte()`, `mm/shmem.c: shmem_mfill_atomic_pte()`, 6.18).
 
 use sim_core::store::VmaStore;
-use sim_core::{BackendError, Outcome, SyscallRange, UffdCopySource};
-use sim_pagetable::Arch;
+use sim_core::{Access, Bytes, Errno, PAGE_SIZE, SyscallRange, VirtAddr, VmFlags, Vma};
+use sim_pagetable::{Arch, Entry, Marker, Pfn};
 
-use crate::dispatch::not_supported;
-use crate::shared::Shared;
-use crate::space::AddressSpace;
+use super::fill::{Target, beyond_object, table_of};
+use super::range::Stop;
+use crate::access;
+use crate::error::FaultError;
+use crate::file::{CachedPage, Lookup};
+use crate::folio::{NEW_ANON, NEW_SHMEM};
+use crate::machine::Machine;
+use crate::pager::Pager;
+use crate::process::Process;
+use crate::va::va;
 
-/// `UFFDIO_COPY`.
-pub(crate) fn copy<A: Arch, S: VmaStore>(
-    _shared: &Shared,
-    _space: &AddressSpace<A, S>,
-    _range: SyscallRange,
-    _source: UffdCopySource,
-) -> Result<Outcome, BackendError> {
-    Err(not_supported("UFFDIO_COPY"))
+/// A page for a VMA: of its object if that is shared, else anonymous, also over an object.
+pub(super) fn new_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma) -> Result<Pfn, Stop> {
+    let flags = if vma.flags().contains(VmFlags::SHARED) {
+        NEW_SHMEM
+    } else {
+        NEW_ANON
+    };
+    Ok(pager.frames().alloc(flags)?)
+}
+
+/// The page of bytes at an address.
+const fn page_at(from: VirtAddr) -> SyscallRange {
+    SyscallRange::new(from, Bytes::new(PAGE_SIZE))
+}
+
+/// Reads a page of the program's memory without faulting (`pagefault_disable()`); `None` if that
+/// cannot be. DEVIATION: of a source that is not aligned, the first byte is taken to be the first
+/// one of its page.
+pub(super) fn read_now<A: Arch>(pager: &Pager<'_, A>, from: VirtAddr) -> Option<u8> {
+    let byte = access::hardware_access(pager, from.page_down(), Access::Read)?;
+    if !from.is_page_aligned() {
+        access::hardware_access(pager, from.page_down().add_pages(1), Access::Read)?;
+    }
+    Some(byte)
+}
+
+/// Reads a page of the program's memory as the program would (`copy_from_user()`).
+///
+/// # Errors
+/// `EFAULT` if it cannot be read.
+pub(super) fn read_with_faults<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    process: &Process<A, S>,
+    from: VirtAddr,
+) -> Result<u8, Stop> {
+    let space = &*process.space;
+    access::touch(machine, space, page_at(from), Access::Read).map_err(|error| match error {
+        FaultError::UffdWait => Stop::UffdWait,
+        FaultError::Maperr
+        | FaultError::Accerr
+        | FaultError::Bus
+        | FaultError::Poison
+        | FaultError::Oom => Errno::EFAULT.into(),
+    })?;
+    read_now(&Pager::new(machine.shared(), &space.pages), from).ok_or(Errno::EFAULT.into())
+}
+
+/// Maps a filled page. It is the caller's no more, whatever happens.
+///
+/// # Errors
+/// `EFAULT` beyond the end of the object, `EEXIST` if there is a page already, mapped or in the
+/// object.
+pub(super) fn install<A: Arch>(
+    pager: &Pager<'_, A>,
+    target: &Target<'_>,
+    pfn: Pfn,
+) -> Result<(), Stop> {
+    let done = if target.vma.flags().contains(VmFlags::SHARED) {
+        install_in_object(pager, target, pfn)
+    } else {
+        map(pager, target, pfn)
+    };
+    if done.is_err() {
+        pager.frames().put(pfn);
+    }
+    done
+}
+
+/// The object gets the page, and with it the caller's reference.
+fn install_in_object<A: Arch>(
+    pager: &Pager<'_, A>,
+    target: &Target<'_>,
+    pfn: Pfn,
+) -> Result<(), Stop> {
+    let file = target.vma.file().ok_or(Errno::EINVAL)?;
+    let object = pager.shared.files.get(file.id).ok_or(Errno::EFAULT)?;
+    let index = target.vma.pgoff_of(target.addr).get();
+    let mut state = object.lock();
+    match state.lookup(index) {
+        Lookup::Hole => {}
+        Lookup::Beyond => return Err(Errno::EFAULT.into()),
+        Lookup::Present(_) | Lookup::Pristine(_) | Lookup::Swapped(_) | Lookup::OnDisk(_) => {
+            return Err(Errno::EEXIST.into());
+        }
+    }
+    state.set(index, CachedPage::Present(pfn));
+    drop(state);
+    pager.frames().get(pfn);
+    map(pager, target, pfn).inspect_err(|_| {
+        object.lock().take(index);
+        pager.frames().put(pfn);
+    })
+}
+
+/// The entry takes over a reference.
+fn map<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>, pfn: Pfn) -> Result<(), Stop> {
+    let table = table_of(pager, target.addr)?;
+    if beyond_object(pager, target) {
+        return Err(Errno::EFAULT.into());
+    }
+    if !replaceable(pager, table.get(va(target.addr))) {
+        return Err(Errno::EEXIST.into());
+    }
+    let mut entry = Entry::page(pfn, pager.page_prot(target.vma)).mk_dirty();
+    if target.vma.flags().contains(VmFlags::WRITE) {
+        entry = entry.mk_write();
+    }
+    pager.account_map(target.vma, pfn);
+    table.set(va(target.addr), entry);
+    Ok(())
+}
+
+/// May a page be put there? Markers do not count, but for guards on newer kernels.
+fn replaceable<A: Arch>(pager: &Pager<'_, A>, entry: Entry<A>) -> bool {
+    let keeps_guard = pager.shared.features().uffd_copy_keeps_guard;
+    match entry.as_marker() {
+        Some(marker) => !(keeps_guard && marker.contains(Marker::GUARD)),
+        None => entry.is_none(),
+    }
 }

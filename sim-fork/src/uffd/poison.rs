@@ -1,18 +1,25 @@
-//! `UFFDIO_POISON`.
+//! `UFFDIO_POISON` (`mm/userfaultfd.c: mfill_atomic_pte_poison()`, 6.18).
 
-use sim_core::store::VmaStore;
-use sim_core::{BackendError, Outcome, SyscallRange};
-use sim_pagetable::Arch;
+use sim_core::Errno;
+use sim_pagetable::{Arch, Entry, Marker};
 
-use crate::dispatch::not_supported;
-use crate::shared::Shared;
-use crate::space::AddressSpace;
+use super::fill::{Target, beyond_object, table_of};
+use super::range::Stop;
+use crate::pager::Pager;
+use crate::va::va;
 
-/// `UFFDIO_POISON`.
-pub(crate) fn poison<A: Arch, S: VmaStore>(
-    _shared: &Shared,
-    _space: &AddressSpace<A, S>,
-    _range: SyscallRange,
-) -> Result<Outcome, BackendError> {
-    Err(not_supported("UFFDIO_POISON"))
+/// Puts a poison marker where nothing is: an access gets SIGBUS.
+///
+/// # Errors
+/// `EFAULT` beyond the end of the object, `EEXIST` if there is anything, be it a marker.
+pub(super) fn install<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>) -> Result<(), Stop> {
+    let table = table_of(pager, target.addr)?;
+    if beyond_object(pager, target) {
+        return Err(Errno::EFAULT.into());
+    }
+    if !table.get(va(target.addr)).is_none() {
+        return Err(Errno::EEXIST.into());
+    }
+    table.set(va(target.addr), Entry::marker(Marker::POISON));
+    Ok(())
 }

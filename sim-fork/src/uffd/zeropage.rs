@@ -1,18 +1,31 @@
-//! `UFFDIO_ZEROPAGE`.
+//! `UFFDIO_ZEROPAGE` (`mm/userfaultfd.c: mfill_atomic_pte_zeropage()`, 6.18).
 
-use sim_core::store::VmaStore;
-use sim_core::{BackendError, Outcome, SyscallRange};
-use sim_pagetable::Arch;
+use sim_core::{Errno, VmFlags};
+use sim_pagetable::{Arch, Entry, Pfn};
 
-use crate::dispatch::not_supported;
-use crate::shared::Shared;
-use crate::space::AddressSpace;
+use super::copy;
+use super::fill::{Target, beyond_object, table_of};
+use super::range::Stop;
+use crate::pager::Pager;
+use crate::va::va;
 
-/// `UFFDIO_ZEROPAGE`.
-pub(crate) fn zeropage<A: Arch, S: VmaStore>(
-    _shared: &Shared,
-    _space: &AddressSpace<A, S>,
-    _range: SyscallRange,
-) -> Result<Outcome, BackendError> {
-    Err(not_supported("UFFDIO_ZEROPAGE"))
+/// Maps the zero page over nothing; shared memory gets a page of its own.
+///
+/// # Errors
+/// `EFAULT` beyond the end of the object, `EEXIST` if there is anything, be it a marker.
+pub(super) fn install<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>) -> Result<(), Stop> {
+    if target.vma.flags().contains(VmFlags::SHARED) {
+        let pfn = copy::new_page(pager, target.vma)?;
+        return copy::install(pager, target, pfn);
+    }
+    let table = table_of(pager, target.addr)?;
+    if beyond_object(pager, target) {
+        return Err(Errno::EFAULT.into());
+    }
+    if !table.get(va(target.addr)).is_none() {
+        return Err(Errno::EEXIST.into());
+    }
+    let entry = Entry::page(Pfn::ZERO_PAGE, pager.page_prot(target.vma)).mk_special();
+    table.set(va(target.addr), entry);
+    Ok(())
 }

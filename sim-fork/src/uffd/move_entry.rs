@@ -1,0 +1,67 @@
+//! Moving one entry for `UFFDIO_MOVE` (`mm/userfaultfd.c: move_pages_pte()`, 6.18).
+
+use sim_core::{Errno, VirtAddr};
+use sim_pagetable::{Arch, Entry, EntryView, FrameFlags, Pfn};
+
+use super::fill::table_of;
+use super::move_pages::Ends;
+use super::range::Stop;
+use crate::folio;
+use crate::pager::Pager;
+use crate::va::va;
+
+/// Moves what is mapped at `from` to `to`, where there must be nothing. Both have tables.
+///
+/// # Errors
+/// `EEXIST` if there is something, `ENOENT` if there is nothing to move, `EBUSY` for a page that
+/// others can reach, `EFAULT` for a marker.
+pub(super) fn move_entry<A: Arch>(
+    pager: &Pager<'_, A>,
+    ends: &Ends<'_>,
+    to: VirtAddr,
+    from: VirtAddr,
+) -> Result<(), Stop> {
+    if !table_of(pager, to)?.get(va(to)).is_none() {
+        return Err(Errno::EEXIST.into());
+    }
+    let old = table_of(pager, from)?.get(va(from));
+    let new = match old.view() {
+        EntryView::None => return Err(Errno::ENOENT.into()),
+        EntryView::Present(_) => moved_page(pager, ends, old)?,
+        EntryView::Swap(swapped) if !swapped.exclusive => return Err(Errno::EBUSY.into()),
+        EntryView::Swap(_) => old.with_soft_dirty(true),
+        EntryView::Marker(_)
+        | EntryView::HwPoison(_)
+        | EntryView::Migration(_)
+        | EntryView::Device(..) => return Err(Errno::EFAULT.into()),
+    };
+    table_of(pager, from)?.set(va(from), Entry::NONE);
+    table_of(pager, to)?.set(va(to), new);
+    Ok(())
+}
+
+/// The new entry of a page: writable, as young as any new one, without write protection.
+fn moved_page<A: Arch>(
+    pager: &Pager<'_, A>,
+    ends: &Ends<'_>,
+    old: Entry<A>,
+) -> Result<Entry<A>, Stop> {
+    let prot = pager.page_prot(ends.to);
+    if old.pfn() == Some(Pfn::ZERO_PAGE) {
+        return Ok(Entry::page(Pfn::ZERO_PAGE, prot).mk_special());
+    }
+    let pfn = Pager::normal_page(old)
+        .filter(|&pfn| {
+            let flags = folio::flags_of(pager.frames(), pfn);
+            flags.contains(FrameFlags::ANON | FrameFlags::ANON_EXCLUSIVE)
+        })
+        .ok_or(Errno::EBUSY)?;
+    if pager.frames().is_large(pfn) {
+        pager.frames().split_folio(pager.frames().head(pfn), 0);
+    }
+    let mut new = Entry::page(pfn, prot).with_soft_dirty(true);
+    if old.is_dirty() {
+        new = new.mk_dirty();
+    }
+    Ok(new.mk_write())
+}
