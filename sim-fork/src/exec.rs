@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sim_core::store::VmaStore;
-use sim_core::{BackendError, Errno, Outcome};
+use sim_core::{Errno, Outcome};
 use sim_pagetable::Arch;
 
 use crate::exit;
@@ -15,11 +15,11 @@ use crate::space::AddressSpace;
 pub(crate) fn execve<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     process: &Process<A, S>,
-) -> Result<Outcome, BackendError> {
+) -> Outcome {
     let Ok(space) = AddressSpace::empty(machine.shared()) else {
-        return Ok(Outcome::Errno(Errno::ENOMEM));
+        return Outcome::Errno(Errno::ENOMEM);
     };
     exit::leave(machine.shared(), &process.space);
     machine.insert_process(process.pid, Arc::new(space));
-    Ok(Outcome::OK)
+    Outcome::OK
 }

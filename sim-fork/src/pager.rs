@@ -12,19 +12,11 @@ use crate::space::SpacePages;
 use crate::va::page_prot;
 
 /// Pages of one address space, and the machine.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pager<'a, A: Arch> {
     pub(crate) shared: &'a Shared,
     pub(crate) pages: &'a SpacePages<A>,
 }
-
-impl<A: Arch> Clone for Pager<'_, A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A: Arch> Copy for Pager<'_, A> {}
 
 /// What an address has in the page tables, read at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,6 +108,7 @@ impl<'a, A: Arch> Pager<'a, A> {
     }
 
     /// The protection of a VMA's entries (`vma->vm_page_prot`, `mm/vma.c: vma_set_page_prot()`).
+    #[expect(clippy::unused_self, reason = "it is the address space's format")]
     pub(crate) fn page_prot(&self, vma: &Vma) -> PageProt {
         let flags = vma.flags();
         if wants_writenotify::<A>(flags, vma.file()) {

@@ -10,9 +10,8 @@ use crate::pager::Pager;
 use crate::va::va;
 
 impl<A: Arch> Pager<'_, A> {
-    /// Maps the zero page for a read, a new page for a write.
+    /// Maps the zero page for a read, a new page for a write. There is a PTE table.
     pub(super) fn anonymous(&self, fault: &Fault<'_>, old: Entry<A>) -> Result<(), FaultError> {
-        self.alloc_table(fault)?;
         if fault.is_write() {
             self.new_anonymous(fault, old)
         } else {

@@ -70,6 +70,9 @@ impl<A: Arch> Pager<'_, A> {
                 if thp::fault::anonymous(self, fault)? {
                     return Ok(());
                 }
+                if fault.vma.is_anon() {
+                    self.alloc_table(fault)?;
+                }
                 self.missing(fault, Entry::NONE)
             }
             Seen::Huge(entry) => thp::fault::present(self, fault, entry),

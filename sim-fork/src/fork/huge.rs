@@ -29,7 +29,7 @@ pub(super) fn copy<'t, A: Arch>(
         frames.get(head);
         frames.map_huge(head);
         frames.meta(head).clear_flags(FrameFlags::ANON_EXCLUSIVE);
-        child.rss().add(RssKind::Anon, HUGE_PAGES as i64);
+        child.rss().add(RssKind::Anon, HUGE_PAGES.cast_signed());
         entry = entry.wrprotect();
         from.change(entry);
     }

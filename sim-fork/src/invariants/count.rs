@@ -74,7 +74,7 @@ pub(super) fn space<A: Arch, S: VmaStore>(
                     } else {
                         RssKind::File
                     };
-                    *rss.entry(kind as u8).or_default() += count as i64;
+                    *rss.entry(kind as u8).or_default() += count.cast_signed();
                 }
                 EntryView::Swap(swapped) => {
                     *places.entry(swapped.slot.offset).or_default() += 1;

@@ -4,6 +4,7 @@ use sim_core::store::VmaStore;
 use sim_core::{Errno, PageRange};
 use sim_pagetable::Arch;
 
+use crate::error::FaultError;
 use crate::fault::{Fault, FaultKind};
 use crate::pager::Pager;
 use crate::space::AddressSpace;
@@ -36,7 +37,7 @@ pub(super) fn populate<A: Arch, S: VmaStore>(
                 kind,
                 prepare: &|| mm.anon_vma_prepare(id),
             };
-            addr = pager.fault_in(&fault).map_err(|error| error.gup_errno())?;
+            addr = pager.fault_in(&fault).map_err(FaultError::gup_errno)?;
         }
     }
     Ok(())

@@ -65,15 +65,7 @@ impl<A: Arch> Pager<'_, A> {
         }
         let keep = match entry.view() {
             EntryView::None | EntryView::Present(_) => true,
-            EntryView::Marker(marker) => match mode {
-                ZapMode::Unmap => false,
-                ZapMode::Discard | ZapMode::ObjectPages if marker.contains(Marker::GUARD) => true,
-                ZapMode::Discard | ZapMode::ObjectPages if marker.contains(Marker::UFFD_WP) => {
-                    !vma.is_anon()
-                }
-                ZapMode::Discard => false,
-                ZapMode::ObjectPages => true,
-            },
+            EntryView::Marker(marker) => keeps_marker(vma, marker, mode),
             EntryView::Swap(swapped) => {
                 if mode == ZapMode::ObjectPages {
                     true
@@ -165,6 +157,19 @@ impl<A: Arch> Pager<'_, A> {
                 self.tables().flush(flush);
             }
         }
+    }
+}
+
+/// Does a marker outlive an unmap?
+fn keeps_marker(vma: &Vma, marker: Marker, mode: ZapMode) -> bool {
+    if mode == ZapMode::Unmap {
+        false
+    } else if marker.contains(Marker::GUARD) {
+        true
+    } else if marker.contains(Marker::UFFD_WP) {
+        !vma.is_anon()
+    } else {
+        mode == ZapMode::ObjectPages
     }
 }
 

@@ -9,6 +9,7 @@ mod forks;
 mod guards;
 mod scale;
 mod script;
+mod threads;
 
 use sim_core::{FileKind, FileSpec, Profile, Setup};
 

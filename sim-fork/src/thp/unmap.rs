@@ -29,7 +29,7 @@ pub(crate) fn zap<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PmdSlot<'_, A>
     }
     let frames = pager.frames();
     frames.unmap_huge(head);
-    pager.rss().add(kind, -(HUGE_PAGES as i64));
+    pager.rss().add(kind, -HUGE_PAGES.cast_signed());
     frames.meta(head).clear_flags(FrameFlags::MLOCKED);
     frames.put(head);
 }
