@@ -130,6 +130,12 @@ fn summary(trace: &Trace, report: &Report, output: &mut Output) {
         count(report.adopted.len(), "region")
     );
     output.line(counts);
+    if report.orphans > 0 {
+        let orphans = count(report.orphans as usize, "call");
+        output.line(format!(
+            "{orphans} left out: of tasks whose beginning the log lacks"
+        ));
+    }
     let verdict = match (unexplained, explained) {
         (0, 0) => output.paint(Style::Good, "no differences"),
         (0, explained) => {

@@ -53,6 +53,11 @@ impl Processes {
         self.created == 0
     }
 
+    /// A live process, the oldest one.
+    pub(super) fn any(&self) -> Option<Pid> {
+        self.live.keys().copied().min()
+    }
+
     /// The number that the next process gets.
     pub(super) fn next_pid(&self) -> Pid {
         Pid(self.created)

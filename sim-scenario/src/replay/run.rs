@@ -42,14 +42,13 @@ struct Run<'a, T: ?Sized> {
 
 impl<T: ReplayTarget + ?Sized> Run<'_, T> {
     fn event(&mut self, event: &Event) -> Result<(), BackendError> {
-        if self.processes.none_yet() {
-            self.processes.add(event.task, Image::default());
+        // The end of a task is told twice: by `exit` and by strace.
+        let ends = matches!(event.action, Action::EndTask | Action::EndProcess);
+        if !ends && self.processes.of(event.task).is_none() {
+            self.meet(event.task)?;
         }
         let Some(process) = self.processes.of(event.task) else {
-            // The end of a task is told twice: by `exit` and by strace.
-            if !matches!(event.action, Action::EndTask | Action::EndProcess) {
-                self.report.orphans += 1;
-            }
+            self.report.orphans += u64::from(!ends);
             return Ok(());
         };
         let (pid, image) = (process.pid, process.image);
@@ -71,6 +70,27 @@ impl<T: ReplayTarget + ?Sized> Run<'_, T> {
                 ended.map_or(Ok(()), |process| self.end(&process))
             }
         }
+    }
+
+    /// A task whose beginning the log lacks gets a process with nothing in it. The back end makes
+    /// processes by fork only, so another one must be alive.
+    fn meet(&mut self, task: Task) -> Result<(), BackendError> {
+        if !self.processes.none_yet() {
+            let Some(parent) = self.processes.any() else {
+                return Ok(());
+            };
+            let child = self.processes.next_pid();
+            let fork = Call::Fork {
+                child,
+                share: false,
+            };
+            if !self.target.call(parent, &fork)?.is_ok() {
+                return Ok(());
+            }
+            self.target.call(child, &Call::Execve)?;
+        }
+        self.processes.add(task, Image::default());
+        Ok(())
     }
 
     fn spawn(

@@ -4,7 +4,8 @@ mod flat;
 mod vmas;
 
 use flat::Flat;
-use sim_core::Setup;
+use sim_core::{BackendError, Setup};
+use sim_fork::SimBackend;
 use vmas::Vmas;
 
 use super::strace::Trace;
@@ -139,6 +140,27 @@ fn threads_share_vfork_shares_until_execve_and_fork_copies() {
 }
 
 #[test]
+fn tasks_without_a_beginning_start_with_nothing() {
+    let map = |task: u32, addr: &str| {
+        let flags = "MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0";
+        format!("{task} mmap({addr}, 4096, PROT_READ, {flags}) = {addr}\n")
+    };
+    let end = |task: u32| format!("{task} exit_group(0) = ?\n{task} +++ exited with 0 +++\n");
+    let log = [
+        map(1, "0x10000"),
+        map(2, "0x20000"),
+        end(1),
+        end(2),
+        map(3, "0x30000"),
+    ]
+    .concat();
+    let report = run(&log);
+    assert_eq!((report.calls(), report.agreements()), (2, 2));
+    assert_eq!(report.orphans, 1, "no process is left to fork from");
+    assert_eq!(image(&report, 2), ["20000-21000 r--p"]);
+}
+
+#[test]
 fn what_differs_is_reported_with_its_line() {
     let report = run("1 execve(\"a\", [], 0) = 0\n\
          1 mmap(NULL, 0, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = -1 EPERM (Operation not permitted)\n\
@@ -184,4 +206,45 @@ fn recorded_traces_replay_on_pages_and_on_vmas() {
             "{name}: addresses that were chosen differently"
         );
     }
+}
+
+/// Mutations of recorded logs on the simulator, from a fixed seed: any log that can be read can be
+/// replayed.
+#[test]
+fn no_log_makes_a_replay_panic() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let path = format!("{}/../traces/python.strace", env!("CARGO_MANIFEST_DIR"));
+    let log = std::fs::read(path).expect("the trace is there");
+    let mut replayed = 0;
+    for _ in 0..300 {
+        let mut bytes = log.clone();
+        for _ in 0..=random(40) {
+            let at = random(bytes.len());
+            if bytes[at].is_ascii_hexdigit() {
+                bytes[at] = b"0123456789abcdef"[random(16)];
+            }
+        }
+        let Ok(trace) = Trace::parse(&bytes) else {
+            continue;
+        };
+        let mut setup = Setup::default();
+        setup.files.clone_from(&trace.files);
+        let mut machine = sim_fork::new_machine(&setup).expect("a machine");
+        match replay(&trace, &mut *machine) {
+            Ok(_) => replayed += 1,
+            Err(BackendError::NotSupported(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+        SimBackend::check_invariants(&*machine).expect("invariants hold");
+    }
+    assert!(
+        replayed > 20,
+        "only {replayed} logs could be read and replayed"
+    );
 }
