@@ -91,9 +91,10 @@ pub(crate) struct RunArguments {
 /// Which machine is simulated.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct MachineArguments {
-    /// The kernel whose behaviour is simulated.
-    #[arg(long, value_name = "PROFILE", value_parser = profile)]
-    pub(crate) kernel: Option<Profile>,
+    /// The kernel whose behaviour is simulated: a profile, or `host`, the running kernel's, found
+    /// by trying.
+    #[arg(long, value_name = "PROFILE", value_parser = kernel)]
+    pub(crate) kernel: Option<Kernel>,
     /// The architecture.
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) arch: Option<Arch>,

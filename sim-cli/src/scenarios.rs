@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use sim_scenario::{Colors, Diagnostics, Overrides, Scenario};
 
+use crate::arguments::Kernel;
 use crate::ending::Trouble;
+use crate::live;
 use crate::output::Output;
 use crate::sources;
 
@@ -27,6 +29,19 @@ pub(crate) fn read_all(
     } else {
         Err(Trouble::WrongInput(wrong))
     }
+}
+
+/// The scenarios as another kernel would run them; their own switches stay.
+pub(crate) fn on_kernel(
+    scenarios: Vec<Scenario>,
+    kernel: Kernel,
+) -> Result<Vec<Scenario>, Trouble> {
+    let (profile, features) = match kernel {
+        Kernel::Profile(profile) => (profile, profile.features()),
+        Kernel::Host => live::probe()?,
+    };
+    let adapt = |scenario: Scenario| scenario.with_kernel(profile).with_features(features);
+    Ok(scenarios.into_iter().map(adapt).collect())
 }
 
 fn read(file: &Path, overrides: Overrides) -> Result<Scenario, Diagnostics> {

@@ -111,3 +111,56 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(child.stdout.take());
     check(&child.wait_with_output().expect("vmsim ends"), 0, "");
 }
+
+/// What needs the running kernel is tested where it can be used, and says so where not.
+#[test]
+fn the_running_kernel_agrees_or_cannot_be_used() {
+    let first = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/first.toml");
+    let cases: &[&[&str]] = &[
+        &["verify", first],
+        &[
+            "fuzz", "--live", "--mode", "anon", "--level", "layout", "--seed", "1", "--ops", "500",
+        ],
+    ];
+    for arguments in cases {
+        let output = vmsim(arguments);
+        if output.status.code() == Some(3) {
+            let reason = String::from_utf8_lossy(&output.stderr);
+            println!("SKIPPED: {reason}");
+            assert!(reason.starts_with("vmsim: "), "{reason}");
+        } else {
+            check(&output, 0, "");
+        }
+    }
+}
+
+#[test]
+fn fuzzing_is_repeatable() {
+    let arguments = ["fuzz", "--seed", "7", "--ops", "2000", "--json"];
+    let (once, twice) = (vmsim(&arguments), vmsim(&arguments));
+    check(&once, 0, "");
+    assert_eq!(once.stdout, twice.stdout);
+}
+
+#[test]
+fn schemas_are_json() {
+    for of in ["scenario", "run"] {
+        let output = vmsim(&["schema", of]);
+        check(&output, 0, "");
+        let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(schema["type"], "object");
+    }
+}
+
+#[test]
+fn dumps_have_standard_output_for_themselves() {
+    let first = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/first.toml");
+    for what in ["maps", "smaps", "pagemap", "tables", "tree", "memory"] {
+        let output = vmsim(&["run", "--dump", what, first]);
+        check(&output, 0, "all expectations hold");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let headings: Vec<_> = text.lines().filter(|line| line.starts_with("# ")).collect();
+        assert_eq!(headings, ["# main", "# child"], "{text}");
+        assert!(text.starts_with("# main\n"), "{text}");
+    }
+}

@@ -55,29 +55,15 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
         live::available()?;
     }
     let seed = arguments.seed.unwrap_or_else(fresh_seed);
-    let setup = setup(arguments)?;
+    // With --live the running kernel's profile, otherwise the newest one.
+    let kernel = arguments.kernel.or(arguments.live.then_some(Kernel::Host));
+    let setup = simulator::setup(kernel)?;
     Ok(Options {
         first_run: arguments.first_run,
         calls: arguments.ops,
         jobs: arguments.jobs,
         comparison: Comparison::new(arguments.level),
         ..Options::new(seed, arguments.mode, setup)
-    })
-}
-
-/// The running kernel's profile with `--live`, otherwise the newest one.
-fn setup(arguments: &FuzzArguments) -> Result<Setup, Trouble> {
-    let kernel = arguments.kernel.or(arguments.live.then_some(Kernel::Host));
-    Ok(match kernel {
-        None => Setup::default(),
-        Some(Kernel::Profile(profile)) => Setup::new(profile),
-        Some(Kernel::Host) => {
-            let (profile, features) = live::probe()?;
-            Setup {
-                features,
-                ..Setup::new(profile)
-            }
-        }
     })
 }
 

@@ -14,7 +14,7 @@ use crate::{print, simulator, sources};
 /// Runs them and reports.
 pub(crate) fn run(arguments: &ReplayArguments, output: &mut Output) -> Result<Ending, Trouble> {
     let trace = read(arguments)?;
-    let mut target = simulator::new(&setup(arguments, &trace))?;
+    let mut target = simulator::new(&setup(arguments, &trace)?)?;
     let report =
         replay(&trace, &mut *target).map_err(|error| Trouble::Impossible(error.to_string()))?;
     if arguments.json {
@@ -37,11 +37,11 @@ fn read(arguments: &ReplayArguments) -> Result<Trace, Trouble> {
 }
 
 /// A roomy machine: the log's own results say what the limits were.
-fn setup(arguments: &ReplayArguments, trace: &Trace) -> Setup {
-    let mut setup = Setup::new(arguments.machine.kernel.unwrap_or_default());
+fn setup(arguments: &ReplayArguments, trace: &Trace) -> Result<Setup, Trouble> {
+    let mut setup = simulator::setup(arguments.machine.kernel)?;
     setup.arch = arguments.machine.arch.unwrap_or_default();
     setup.files.clone_from(&trace.files);
     setup.limits.privileged = true;
     setup.limits.ram = sim_core::Bytes(64 << 30);
-    setup
+    Ok(setup)
 }

@@ -15,10 +15,14 @@ use crate::simulator;
 /// Runs every scenario, if none is wrong.
 pub(crate) fn run(arguments: &RunArguments, output: &mut Output) -> Result<Ending, Trouble> {
     let overrides = Overrides {
-        kernel: arguments.machine.kernel,
+        kernel: None,
         arch: arguments.machine.arch,
     };
     let scenarios = scenarios::read_all(&arguments.paths, overrides, output)?;
+    let scenarios = match arguments.machine.kernel {
+        Some(kernel) => scenarios::on_kernel(scenarios, kernel)?,
+        None => scenarios,
+    };
     if arguments.json {
         documents(&scenarios, arguments, output)
     } else {

@@ -5,7 +5,7 @@ use sim_oracle::{Comparison, Lockstep};
 use sim_scenario::source::Place;
 use sim_scenario::{Observer, Overrides, Scenario, StepReport};
 
-use crate::arguments::{Kernel, VerifyArguments};
+use crate::arguments::VerifyArguments;
 use crate::ending::{Ending, Trouble};
 use crate::output::Output;
 use crate::print;
@@ -40,7 +40,8 @@ pub(crate) struct Difference {
 /// Compares every scenario, if none is wrong.
 pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Ending, Trouble> {
     let scenarios = scenarios::read_all(&arguments.paths, Overrides::default(), output)?;
-    let scenarios = on_kernel(scenarios, arguments.kernel)?;
+    live::available()?;
+    let scenarios = scenarios::on_kernel(scenarios, arguments.kernel)?;
     let mut verdicts = Vec::new();
     for scenario in &scenarios {
         let verdict = verify(scenario, arguments)?;
@@ -55,19 +56,6 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<En
         print::verify::summary(&verdicts, output);
     }
     ending(&verdicts)
-}
-
-/// The scenarios as the kernel that is asked for would run them.
-fn on_kernel(scenarios: Vec<Scenario>, kernel: Kernel) -> Result<Vec<Scenario>, Trouble> {
-    live::available()?;
-    let adapt: Box<dyn Fn(Scenario) -> Scenario> = match kernel {
-        Kernel::Profile(profile) => Box::new(move |scenario| scenario.with_kernel(profile)),
-        Kernel::Host => {
-            let (profile, features) = live::probe()?;
-            Box::new(move |scenario| scenario.with_kernel(profile).with_features(features))
-        }
-    };
-    Ok(scenarios.into_iter().map(adapt).collect())
 }
 
 fn verify(scenario: &Scenario, arguments: &VerifyArguments) -> Result<Verdict, Trouble> {
