@@ -4,10 +4,13 @@
 //! lists, and counters such as `LazyFree` and `Referenced` depend on it. A collapse request makes
 //! the kernel drain the lists of all CPUs (`mm/khugepaged.c: madvise_collapse()`, 6.18): it is
 //! made on memory of this process.
+//!
+//! Locking and unlocking of pages takes references to them from per-CPU lists, too, and copy-on-write
+//! counts them: once a run has locked memory, the lists are drained after each of its calls.
 
 use std::ptr::NonNull;
 
-use sim_core::Advice;
+use sim_core::{Advice, Call, MapFlags};
 
 const BLOCK: usize = 2 << 20;
 
@@ -15,6 +18,8 @@ const BLOCK: usize = 2 << 20;
 pub(super) struct Drain {
     memory: Option<NonNull<u8>>,
     needed: bool,
+    /// The run has locked memory.
+    locks: bool,
 }
 
 // SAFETY: the mapping belongs to the value.
@@ -25,6 +30,26 @@ impl Drain {
         Self {
             memory: None,
             needed: false,
+            locks: false,
+        }
+    }
+
+    /// A new run begins.
+    pub(super) fn restart(&mut self) {
+        self.needed = true;
+        self.locks = false;
+    }
+
+    /// Remembers whether a call locks memory; drains the lists if that has been done.
+    pub(super) fn after(&mut self, call: &Call) {
+        self.locks |= match call {
+            Call::Mlock { .. } | Call::Mlockall(_) => true,
+            Call::Mmap(args) => args.flags.contains(MapFlags::LOCKED),
+            _ => false,
+        };
+        if self.locks {
+            self.needed = true;
+            self.run();
         }
     }
 

@@ -111,6 +111,7 @@ impl LiveKernel {
     /// If a process or a file cannot be made.
     pub fn restart(&mut self) -> Result<(), LiveError> {
         self.processes.clear();
+        self.drain.restart();
         self.files.reset()?;
         self.start_main()
     }
@@ -166,6 +167,7 @@ impl Backend for LiveKernel {
         self.process(pid)?;
         danger::check(call)?;
         let result = self.dispatch(pid, call);
+        self.drain.after(call);
         if matches!(result, Err(BackendError::Broken(_))) {
             self.processes.remove(&pid);
         }
