@@ -1,9 +1,10 @@
 //! Every call to the function that runs it.
 
 use sim_core::store::VmaStore;
-use sim_core::{BackendError, Call, Errno, MmapArgs, Outcome};
+use sim_core::{BackendError, Call, MmapArgs, Outcome};
 use sim_pagetable::Arch;
 
+use crate::error::PopulateError;
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
@@ -21,7 +22,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         let shared = self.shared();
         let mut pager = Pager::new(shared, &space.pages);
         Ok(match call {
-            Call::Mmap(args) => self.mmap(process, args).into(),
+            Call::Mmap(args) => self.mmap(process, args),
             Call::Munmap(range) => space.mm.write().munmap(&mut pager, *range).into(),
             Call::Mprotect { range, prot, pkey } => {
                 let mut mm = space.mm.write();
@@ -29,16 +30,18 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             }
             Call::Mremap(args) => {
                 let mapped = space.mm.write().mremap(&mut pager, args);
-                mapped.map(|m| populate::finish(shared, space, m)).into()
+                mapped.map_or_else(Outcome::Errno, |m| populate::finish(shared, space, m))
             }
             Call::Brk(to) => {
                 let mapped = space.mm.write().sys_brk(&mut pager, *to);
-                Outcome::Value(populate::finish(shared, space, mapped))
+                populate::finish(shared, space, mapped)
             }
             Call::Madvise { range, advice } => madvise::madvise(self, process, *range, *advice)?,
-            Call::Mlock { range, onfault } => lock::mlock(shared, space, *range, *onfault).into(),
+            Call::Mlock { range, onfault } => lock::mlock(shared, space, *range, *onfault)
+                .map_or_else(PopulateError::outcome, |()| Outcome::OK),
             Call::Munlock(range) => space.mm.write().munlock(&mut pager, *range).into(),
-            Call::Mlockall(flags) => lock::mlockall(shared, space, *flags).into(),
+            Call::Mlockall(flags) => lock::mlockall(shared, space, *flags)
+                .map_or_else(PopulateError::outcome, |()| Outcome::OK),
             Call::Munlockall => {
                 space.mm.write().munlockall(&mut pager);
                 Outcome::OK
@@ -79,13 +82,13 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         })
     }
 
-    fn mmap(&self, process: &Process<A, S>, args: &MmapArgs) -> Result<u64, Errno> {
+    fn mmap(&self, process: &Process<A, S>, args: &MmapArgs) -> Outcome {
         let (shared, space) = (self.shared(), &*process.space);
         let object = args.file.and_then(|id| shared.files.get(id));
         let kind = object.map(|object| object.file().kind);
         let mut pager = Pager::new(shared, &space.pages);
-        let mapped = space.mm.write().mmap(&mut pager, args, kind)?;
-        Ok(populate::finish(shared, space, mapped))
+        let mapped = space.mm.write().mmap(&mut pager, args, kind);
+        mapped.map_or_else(Outcome::Errno, |m| populate::finish(shared, space, m))
     }
 }
 

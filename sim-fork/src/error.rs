@@ -33,12 +33,38 @@ impl FaultError {
 
     /// What the kernel sees of it when it faults pages in for the program
     /// (`mm/gup.c: faultin_page()`).
-    pub(crate) const fn gup_errno(self) -> Errno {
+    pub(crate) const fn gup(self) -> PopulateError {
         match self {
-            Self::Maperr | Self::Accerr | Self::Bus | Self::UffdWait => Errno::EFAULT,
-            Self::Poison => Errno::EHWPOISON,
-            Self::Oom => Errno::ENOMEM,
+            Self::Maperr | Self::Accerr | Self::Bus => PopulateError::Errno(Errno::EFAULT),
+            Self::Poison => PopulateError::Errno(Errno::EHWPOISON),
+            Self::Oom => PopulateError::Errno(Errno::ENOMEM),
+            Self::UffdWait => PopulateError::UffdWait,
         }
+    }
+}
+
+/// How a call that faults pages in for the program can end early.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum PopulateError {
+    /// With an error.
+    Errno(Errno),
+    /// It waits for a userfault that nobody handles.
+    UffdWait,
+}
+
+impl PopulateError {
+    /// What the program sees of it.
+    pub(crate) const fn outcome(self) -> Outcome {
+        match self {
+            Self::Errno(errno) => Outcome::Errno(errno),
+            Self::UffdWait => Outcome::UffdWait,
+        }
+    }
+}
+
+impl From<Errno> for PopulateError {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
     }
 }
 

@@ -4,6 +4,7 @@ use sim_core::store::VmaStore;
 use sim_core::{Errno, LockRange, MlockallFlags, PageRange, SyscallRange, VirtAddr};
 use sim_pagetable::Arch;
 
+use crate::error::PopulateError;
 use crate::pager::Pager;
 use crate::populate::{OnError, populate};
 use crate::shared::Shared;
@@ -18,7 +19,7 @@ pub(crate) fn mlock<A: Arch, S: VmaStore>(
     space: &AddressSpace<A, S>,
     range: SyscallRange,
     onfault: bool,
-) -> Result<(), Errno> {
+) -> Result<(), PopulateError> {
     let how = if onfault {
         LockRange::OnFault
     } else {
@@ -33,11 +34,11 @@ pub(crate) fn mlock<A: Arch, S: VmaStore>(
 }
 
 /// `mm/mlock.c: __mlock_posix_error_return()`.
-const fn populate_errno(errno: Errno) -> Errno {
-    match errno {
-        Errno::EFAULT => Errno::ENOMEM,
-        Errno::ENOMEM => Errno::EAGAIN,
-        other => other,
+const fn populate_errno(error: PopulateError) -> PopulateError {
+    match error {
+        PopulateError::Errno(Errno::EFAULT) => PopulateError::Errno(Errno::ENOMEM),
+        PopulateError::Errno(Errno::ENOMEM) => PopulateError::Errno(Errno::EAGAIN),
+        PopulateError::Errno(_) | PopulateError::UffdWait => error,
     }
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn mlockall<A: Arch, S: VmaStore>(
     shared: &Shared,
     space: &AddressSpace<A, S>,
     flags: MlockallFlags,
-) -> Result<(), Errno> {
+) -> Result<(), PopulateError> {
     let mut pager = Pager::new(shared, &space.pages);
     space.mm.write().mlockall(&mut pager, flags)?;
     if flags.contains(MlockallFlags::CURRENT) {

@@ -2,10 +2,10 @@
 //! `__mm_populate()`, `faultin_page_range()`, 6.19).
 
 use sim_core::store::{NoMemory, VmaStore};
-use sim_core::{Errno, Mapped, PMD_SIZE, PageRange, VirtAddr, VmFlags, Vma};
+use sim_core::{Errno, Mapped, Outcome, PMD_SIZE, PageRange, VirtAddr, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, Pfn};
 
-use crate::error::FaultError;
+use crate::error::{FaultError, PopulateError};
 use crate::fault::{Fault, FaultKind};
 use crate::folio;
 use crate::pager::{Pager, Seen};
@@ -13,16 +13,20 @@ use crate::shared::Shared;
 use crate::space::AddressSpace;
 use crate::va::va;
 
-/// The value of a mapping call, once what it asks for is populated; errors of that are ignored.
+/// The outcome of a mapping call, once what it asks for is populated; errors of that are ignored.
 pub(crate) fn finish<A: Arch, S: VmaStore>(
     shared: &Shared,
     space: &AddressSpace<A, S>,
     mapped: Mapped,
-) -> u64 {
-    if let Some(range) = mapped.populate {
-        populate(shared, space, range, OnError::Ignore).unwrap_or_default();
+) -> Outcome {
+    let populated = match mapped.populate {
+        Some(range) => populate(shared, space, range, OnError::Ignore),
+        None => Ok(()),
+    };
+    match populated {
+        Err(PopulateError::UffdWait) => Outcome::UffdWait,
+        Ok(()) | Err(PopulateError::Errno(_)) => Outcome::Value(mapped.addr.get()),
     }
-    mapped.addr.get()
 }
 
 /// What a populate does about a VMA that cannot be populated.
@@ -37,13 +41,13 @@ pub(crate) enum OnError {
 /// Populates what is mapped in a range as its VMAs want it (`mm/gup.c: __mm_populate()`).
 ///
 /// # Errors
-/// The first VMA's that failed, if errors are not ignored.
+/// The first VMA's that failed, if errors are not ignored. Waiting never is.
 pub(crate) fn populate<A: Arch, S: VmaStore>(
     shared: &Shared,
     space: &AddressSpace<A, S>,
     range: PageRange,
     on_error: OnError,
-) -> Result<(), Errno> {
+) -> Result<(), PopulateError> {
     let mm = space.mm.read();
     let pager = Pager::new(shared, &space.pages);
     for (id, vma) in mm.iter_in(range) {
@@ -55,8 +59,9 @@ pub(crate) fn populate<A: Arch, S: VmaStore>(
             continue;
         }
         let done = pager.populate_part(vma, part, &|| mm.anon_vma_prepare(id));
-        if on_error == OnError::Stop {
-            done?;
+        match done {
+            Err(PopulateError::Errno(_)) if on_error == OnError::Ignore => {}
+            Ok(()) | Err(_) => done?,
         }
     }
     Ok(())
@@ -72,13 +77,13 @@ impl<A: Arch> Pager<'_, A> {
         vma: &Vma,
         range: PageRange,
         prepare: &dyn Fn() -> Result<(), NoMemory>,
-    ) -> Result<(), Errno> {
+    ) -> Result<(), PopulateError> {
         let flags = vma.flags();
         if flags.contains(VmFlags::LOCKONFAULT) {
             return Ok(());
         }
         if !flags.is_accessible() {
-            return Err(Errno::EFAULT);
+            return Err(Errno::EFAULT.into());
         }
         let private_write = flags & (VmFlags::WRITE | VmFlags::SHARED) == VmFlags::WRITE;
         let kind = if private_write {
@@ -94,7 +99,7 @@ impl<A: Arch> Pager<'_, A> {
                 kind,
                 prepare,
             };
-            addr = self.fault_in(&fault).map_err(FaultError::gup_errno)?;
+            addr = self.fault_in(&fault).map_err(FaultError::gup)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use sim_core::{
 };
 use sim_pagetable::Arch;
 
+use crate::error::PopulateError;
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
@@ -61,7 +62,8 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
         }
         AdviceClass::Populate => {
             let write = advice == Advice::PopulateWrite;
-            Ok(populate::populate(&pager, space, range, write).into())
+            let done = populate::populate(&pager, space, range, write);
+            Ok(done.map_or_else(PopulateError::outcome, |()| Outcome::OK))
         }
         AdviceClass::Pages => match advice {
             Advice::Collapse => thp::collapse::madvise(machine, process, range),

@@ -1,10 +1,10 @@
 //! `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE` (`mm/madvise.c: madvise_populate()`, 6.19).
 
+use sim_core::PageRange;
 use sim_core::store::VmaStore;
-use sim_core::{Errno, PageRange};
 use sim_pagetable::Arch;
 
-use crate::error::FaultError;
+use crate::error::{FaultError, PopulateError};
 use crate::fault::{Fault, FaultKind};
 use crate::pager::Pager;
 use crate::space::AddressSpace;
@@ -18,7 +18,7 @@ pub(super) fn populate<A: Arch, S: VmaStore>(
     space: &AddressSpace<A, S>,
     range: PageRange,
     write: bool,
-) -> Result<(), Errno> {
+) -> Result<(), PopulateError> {
     let mm = space.mm.read();
     let kind = if write {
         FaultKind::Write
@@ -37,7 +37,7 @@ pub(super) fn populate<A: Arch, S: VmaStore>(
                 kind,
                 prepare: &|| mm.anon_vma_prepare(id),
             };
-            addr = pager.fault_in(&fault).map_err(FaultError::gup_errno)?;
+            addr = pager.fault_in(&fault).map_err(FaultError::gup)?;
         }
     }
     Ok(())

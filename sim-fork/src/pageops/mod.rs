@@ -7,7 +7,7 @@ mod zap;
 
 use sim_core::{
     Errno, FileId, FileRef, FreeTables, MoveFailed, PageOps, PageRange, PrepareAnonVma,
-    ProtectionChange, TableMove, VirtAddr, VmFlags, Vma,
+    ProtectionChange, TableMove, UffdCtxId, UffdFeatures, VirtAddr, VmFlags, Vma,
 };
 use sim_pagetable::{Arch, Va};
 
@@ -75,6 +75,11 @@ impl<A: Arch> PageOps for Pager<'_, A> {
 
     fn khugepaged_enter(&mut self, vma: &Vma, flags: VmFlags) {
         thp::khugepaged::enter(self, vma, flags);
+    }
+
+    fn uffd_follows_mremap(&self, _context: UffdCtxId) -> bool {
+        let features = self.shared.uffd_features();
+        features.contains(UffdFeatures::EVENT_REMAP)
     }
 
     fn uffd_wp_clear(&mut self, vma: &Vma, range: PageRange) {

@@ -2,7 +2,7 @@
 
 use sim_core::{PageRange, UffdFeatures, VmFlags, Vma};
 use sim_pagetable::{
-    Arch, Entry, Flush, FrameFlags, Leaf, Marker, PageProt, PteTable, Run, VaRange,
+    Arch, Entry, Flush, FrameFlags, Leaf, Marker, NoMemory, PageProt, PteTable, Run, VaRange,
 };
 
 use crate::folio;
@@ -40,7 +40,7 @@ impl<A: Arch> Pager<'_, A> {
         vma: &Vma,
         range: PageRange,
         uffd: UffdWp,
-    ) -> Result<(), sim_pagetable::NoMemory> {
+    ) -> Result<(), NoMemory> {
         let change = Change {
             vma,
             prot: self.page_prot(vma),
@@ -53,11 +53,11 @@ impl<A: Arch> Pager<'_, A> {
         let range = va_range(range);
         if uffd == UffdWp::Protect && self.uses_markers(vma) {
             for run in self.tables().walk_alloc(range) {
-                self.protect_run(&change, run?);
+                self.protect_run(&change, run?)?;
             }
         } else {
             for run in self.tables().walk(range) {
-                self.protect_run(&change, run);
+                self.protect_run(&change, run)?;
             }
         }
         self.tables().flush(Flush::of(range));
@@ -71,12 +71,12 @@ impl<A: Arch> Pager<'_, A> {
         !vma.is_anon() || self.shared.uffd_features().intersects(unpopulated)
     }
 
-    fn protect_run(&self, change: &Change<'_>, run: Run<'_, A>) {
+    fn protect_run(&self, change: &Change<'_>, run: Run<'_, A>) -> Result<(), NoMemory> {
         let Run { range, leaf } = run;
         match leaf {
             Leaf::Absent => {}
             Leaf::Table(table) => self.protect_table(change, &table, range),
-            Leaf::Huge(slot) if range.is_huge_block() => {
+            Leaf::Huge(slot) if range.is_huge_block() && !self.splits_huge(change) => {
                 let old = slot.entry();
                 if let Some(new) = self.changed_present(change, old) {
                     slot.change(new);
@@ -85,10 +85,35 @@ impl<A: Arch> Pager<'_, A> {
             Leaf::Huge(slot) => {
                 drop(slot);
                 thp::split::split(self, change.vma, range.start());
-                if let Leaf::Table(table) = self.tables().leaf(range.start()) {
+                if let Some(table) = self.table_after_split(change, range)? {
                     self.protect_table(change, &table, range);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The huge pages of objects have no markers: protecting them needs single pages
+    /// (`mm/mprotect.c: pgtable_split_needed()`).
+    fn splits_huge(&self, change: &Change<'_>) -> bool {
+        change.uffd == UffdWp::Protect && !change.vma.is_anon()
+    }
+
+    /// What a split left: no table where it unmapped, unless markers need one.
+    fn table_after_split(
+        &self,
+        change: &Change<'_>,
+        range: VaRange,
+    ) -> Result<Option<PteTable<'_, A>>, NoMemory> {
+        let needed = change.uffd == UffdWp::Protect && self.uses_markers(change.vma);
+        let leaf = if needed {
+            self.tables().leaf_alloc(range.start())?
+        } else {
+            self.tables().leaf(range.start())
+        };
+        match leaf {
+            Leaf::Table(table) => Ok(Some(table)),
+            Leaf::Absent | Leaf::Huge(_) => Ok(None),
         }
     }
 
