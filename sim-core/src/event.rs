@@ -6,7 +6,7 @@
 use parking_lot::Mutex;
 
 use crate::merge::MergeReport;
-use crate::{PageRange, Refusal, VirtAddr};
+use crate::{PageRange, Refusal, ScanResult, VirtAddr};
 
 /// One thing that happened to an address space.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +51,13 @@ pub enum Event {
         range: PageRange,
         /// Whether a neighbour's was taken.
         reused: bool,
+    },
+    /// A block was scanned for a collapse.
+    Collapse {
+        /// Its addresses.
+        range: PageRange,
+        /// How that ended.
+        result: ScanResult,
     },
 }
 

@@ -12,6 +12,7 @@ mod addr;
 mod anon_vma;
 mod backend;
 mod call;
+mod collapse;
 mod errno;
 mod event;
 mod fail;
@@ -38,6 +39,7 @@ pub use call::{
     Access, Advice, Call, MapFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, Policy, Prot,
     SyscallRange, UffdCopySource, UffdMode,
 };
+pub use collapse::ScanResult;
 pub use errno::{Errno, Signal};
 pub use event::{Event, EventLog};
 pub use fail::{AllocKind, Commit, FailPoints};

@@ -66,6 +66,8 @@ pub struct Features {
     pub mremap_source_anon_vma: bool,
     /// `UFFDIO_COPY` onto a guard page fails with `EEXIST` (6.19).
     pub uffd_copy_keeps_guard: bool,
+    /// A block without PTE table no longer ends `MADV_COLLAPSE` of the blocks after it (6.19).
+    pub collapse_skips_empty: bool,
 }
 
 /// The kernels that vmsim behaves as.
@@ -124,6 +126,7 @@ impl Profile {
             collapse_checks_guard: false,
             mremap_source_anon_vma: false,
             uffd_copy_keeps_guard: false,
+            collapse_skips_empty: false,
         };
         const V6_16: Features = Features {
             merge_unfaulted_target: true,
@@ -152,6 +155,7 @@ impl Profile {
             Self::V6_19 => Features {
                 guard_vma_lock: true,
                 uffd_copy_keeps_guard: true,
+                collapse_skips_empty: true,
                 ..V6_18_STABLE
             },
         }

@@ -165,6 +165,8 @@ pub struct ThpSetup {
     pub enabled: ThpEnabled,
     /// `use_zero_page`.
     pub use_zero_page: bool,
+    /// The kernel was built to collapse pages of regular files (`CONFIG_READ_ONLY_THP_FOR_FS`).
+    pub read_only_thp_for_fs: bool,
     /// `khugepaged/max_ptes_none`.
     pub max_ptes_none: u32,
     /// `khugepaged/max_ptes_swap`.
@@ -180,6 +182,7 @@ impl Default for ThpSetup {
         Self {
             enabled: ThpEnabled::Madvise,
             use_zero_page: true,
+            read_only_thp_for_fs: false,
             max_ptes_none: 511,
             max_ptes_swap: 64,
             max_ptes_shared: 256,

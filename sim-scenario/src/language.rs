@@ -325,6 +325,7 @@ pub(crate) const LIMITS: &[&str] = &[
 pub(crate) const THP: &[&str] = &[
     "enabled",
     "use_zero_page",
+    "read_only_thp_for_fs",
     "max_ptes_none",
     "max_ptes_swap",
     "max_ptes_shared",

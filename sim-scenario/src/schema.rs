@@ -207,6 +207,7 @@ fn thp() -> Value {
         &json!({
             "enabled": { "enum": first(ThpEnabled::NAMES) },
             "use_zero_page": { "type": "boolean" },
+            "read_only_thp_for_fs": { "type": "boolean" },
             "max_ptes_none": ptes,
             "max_ptes_swap": ptes,
             "max_ptes_shared": ptes,

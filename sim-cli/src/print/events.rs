@@ -17,6 +17,9 @@ pub(crate) fn describe(event: &Event) -> Option<String> {
             let origin = if *reused { "a neighbour's" } else { "a new" };
             Some(format!("{} has {origin} anon_vma", addresses(*range)))
         }
+        Event::Collapse { range, result } => {
+            Some(format!("collapse of {}: {result}", addresses(*range)))
+        }
     }
 }
 

@@ -46,10 +46,13 @@ impl<A: Arch> Pager<'_, A> {
         {
             return Ok(false);
         }
-        if thp::fault::map_cached(self, fault, object)? {
+        if thp::object::map_cached(self, fault, object)? {
             return Ok(true);
         }
-        let range = window(fault.vma, fault.addr);
+        let range = self
+            .cached_page(object, fault.vma, fault.addr)
+            .and_then(|pfn| thp::object::whole_folio(self, fault, object, pfn))
+            .unwrap_or_else(|| window(fault.vma, fault.addr));
         let cached: Vec<_> = range
             .page_addresses()
             .filter_map(|page| Some((page, self.cached_page(object, fault.vma, addr(page))?)))

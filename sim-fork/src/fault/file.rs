@@ -11,6 +11,7 @@ use crate::error::FaultError;
 use crate::file::{self, CachedPage, FileObject, Lookup};
 use crate::folio::{self, NEW_FILE, NEW_SHMEM};
 use crate::pager::{Pager, has_page_mkwrite};
+use crate::thp;
 use crate::va::va;
 
 impl<A: Arch> Pager<'_, A> {
@@ -43,6 +44,9 @@ impl<A: Arch> Pager<'_, A> {
             return Ok(());
         }
         let pfn = self.object_page(fault, object)?;
+        if thp::object::map(self, fault.vma, fault.addr, (pfn, false))? {
+            return Ok(());
+        }
         self.alloc_table(fault)?;
         let entry = Entry::page(pfn, self.page_prot(fault.vma)).mk_young();
         self.map_object_page(fault, old, pfn, entry);
@@ -61,10 +65,20 @@ impl<A: Arch> Pager<'_, A> {
         if has_page_mkwrite(file) {
             folio::mark_dirty(self.frames(), pfn);
         }
+        if thp::object::map(self, fault.vma, fault.addr, (pfn, true))? {
+            folio::mark_dirty(self.frames(), pfn);
+            return Ok(());
+        }
         self.alloc_table(fault)?;
-        let entry = Entry::page(pfn, self.page_prot(fault.vma)).mk_young();
-        let entry = Self::maybe_write(fault, entry.mk_dirty());
-        self.map_object_page(fault, old, pfn, entry);
+        let prot = self.page_prot(fault.vma);
+        let entry = |pfn| Self::maybe_write(fault, Entry::page(pfn, prot).mk_young().mk_dirty());
+        let armed = fault.vma.flags().intersects(VmFlags::UFFD);
+        let whole = thp::object::whole_folio(self, fault, object, pfn).filter(|_| !armed);
+        let mapped =
+            whole.is_some_and(|range| thp::object::map_pages(self, fault, (range, pfn), entry));
+        if !mapped {
+            self.map_object_page(fault, old, pfn, entry(pfn));
+        }
         folio::mark_dirty(self.frames(), pfn);
         Ok(())
     }

@@ -164,6 +164,14 @@ impl FileState {
         }
     }
 
+    /// The frame at a page offset, also where a huge page reaches beyond the end of the object.
+    pub fn cached(&self, index: u64) -> Option<Pfn> {
+        match self.pages.get(&index) {
+            Some(&CachedPage::Present(pfn)) => Some(pfn),
+            Some(CachedPage::Swapped(_) | CachedPage::OnDisk(_)) | None => None,
+        }
+    }
+
     /// The first byte of a page that nobody changed.
     fn pristine_content(&self, index: u64) -> u32 {
         self.fill

@@ -27,6 +27,7 @@ pub(crate) fn truncate<A: Arch, S: VmaStore>(
     let first = size.get().div_ceil(PAGE_SIZE);
     mappings::unmap(machine, object.file(), (first, u64::MAX), ZapMode::Discard);
     let old = object.lock().size();
+    split_ends(machine, &object, (first, u64::MAX));
     drop_pages(machine.shared(), &object, (first, u64::MAX), false);
     object.lock().set_size(size.get());
     let partial = size.get() % PAGE_SIZE != 0;
@@ -82,6 +83,7 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
     let mode = ZapMode::ObjectPages;
     if first < last {
         mappings::unmap(machine, object.file(), (first, last), mode);
+        split_ends(machine, object, (first, last));
         drop_pages(machine.shared(), object, (first, last), true);
     }
     if offset % PAGE_SIZE != 0 {
@@ -114,7 +116,6 @@ fn is_plain(object: &FileObject) -> bool {
 fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), punched: bool) {
     let on_disk = object.file().kind == MappedKind::Regular;
     let mut state = object.lock();
-    let end = end.min(state.size_in_pages());
     let cached: Vec<_> = state
         .pages_from(first)
         .take_while(|&(index, _)| index < end)
@@ -124,9 +125,34 @@ fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), pu
         release_part(shared, page);
     }
     if punched {
-        for index in first..end {
+        for index in first..end.min(state.size_in_pages()) {
             state.punch(index, on_disk);
         }
+    }
+}
+
+/// Splits huge pages that stick out of a range whose pages are about to go. Nobody maps them then
+/// (`mm/truncate.c: truncate_inode_partial_folio()`).
+/// DEVIATION: into single pages; Linux leaves what it can in larger pieces.
+fn split_ends<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    object: &FileObject,
+    (first, end): (u64, u64),
+) {
+    for cut in [first, end] {
+        let frames = &machine.shared().frames;
+        let inside = object
+            .lock()
+            .cached(cut)
+            .filter(|&pfn| frames.is_large(pfn));
+        let Some(pfn) = inside.filter(|&pfn| frames.head(pfn) != pfn) else {
+            continue;
+        };
+        let head = frames.head(pfn);
+        let start = cut - (pfn.get() - head.get());
+        let pages = (start, start + sim_core::PMD_PAGES);
+        mappings::unmap(machine, object.file(), pages, ZapMode::ObjectPages);
+        frames.split_folio(head, 1);
     }
 }
 

@@ -183,7 +183,9 @@ impl Sums {
         counters.pss_dirty = self.pss_dirty >> (10 + PSS_SHIFT);
         counters.locked = self.pss_locked >> (10 + PSS_SHIFT);
         counters.swap_pss = self.swap_pss >> (10 + PSS_SHIFT);
-        counters.thp_eligible = u64::from(thp::eligible::for_smaps(pager.shared, vma));
+        let eligible = thp::eligible::Purpose::Smaps;
+        let eligible = thp::eligible::allowed(pager.shared, vma, vma.flags(), eligible);
+        counters.thp_eligible = u64::from(eligible);
         counters
     }
 }

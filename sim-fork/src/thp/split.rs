@@ -4,7 +4,6 @@ use sim_core::Vma;
 use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, PmdSlot, Va};
 
 use crate::folio;
-use crate::pageops::ZapMode;
 use crate::pager::Pager;
 use crate::thp::unmap;
 
@@ -22,7 +21,7 @@ pub(crate) fn split<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: Va) {
     } else if folio::is_anon(pager.frames(), head) {
         split_anon(pager, slot, head);
     } else {
-        unmap::zap(pager, vma, slot, ZapMode::Discard);
+        unmap::drop_object(pager, vma, &slot, head);
     }
 }
 

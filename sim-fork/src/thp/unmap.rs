@@ -1,7 +1,7 @@
 //! Removing a huge entry (`mm/huge_memory.c: zap_huge_pmd()`, 6.19).
 
-use sim_core::Vma;
-use sim_pagetable::{Arch, FrameFlags, HUGE_PAGES, PmdSlot};
+use sim_core::{VmFlags, Vma};
+use sim_pagetable::{Arch, FrameFlags, HUGE_PAGES, Pfn, PmdSlot};
 
 use crate::folio;
 use crate::pageops::ZapMode;
@@ -31,5 +31,31 @@ pub(crate) fn zap<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PmdSlot<'_, A>
     frames.unmap_huge(head);
     pager.rss().add(kind, -HUGE_PAGES.cast_signed());
     frames.meta(head).clear_flags(FrameFlags::MLOCKED);
+    frames.put(head);
+}
+
+/// Removes the huge entry of an object's page because single ones are wanted: they fault again
+/// (`__split_huge_pmd_locked()` for what is not anonymous).
+pub(super) fn drop_object<A: Arch>(
+    pager: &Pager<'_, A>,
+    vma: &Vma,
+    slot: &PmdSlot<'_, A>,
+    head: Pfn,
+) {
+    let frames = pager.frames();
+    let entry = slot.entry();
+    drop(slot.remove_huge(false));
+    if entry.is_dirty() {
+        folio::mark_dirty(frames, head);
+    }
+    if entry.is_young() {
+        frames.meta(head).set_flags(FrameFlags::REFERENCED);
+    }
+    let kind = folio::rss_kind(frames, head);
+    frames.unmap_huge(head);
+    pager.rss().add(kind, -(HUGE_PAGES as i64));
+    if vma.flags().contains(VmFlags::LOCKED) {
+        frames.meta(head).clear_flags(FrameFlags::MLOCKED);
+    }
     frames.put(head);
 }

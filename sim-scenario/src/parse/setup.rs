@@ -142,6 +142,13 @@ fn thp(cx: &mut Context, value: &Value<'_>) -> Option<ThpSetup> {
         &mut thp.use_zero_page,
         scalar::boolean,
     );
+    set(
+        cx,
+        &fields,
+        "read_only_thp_for_fs",
+        &mut thp.read_only_thp_for_fs,
+        scalar::boolean,
+    );
     set(cx, &fields, "max_ptes_none", &mut thp.max_ptes_none, ptes);
     set(cx, &fields, "max_ptes_swap", &mut thp.max_ptes_swap, ptes);
     set(

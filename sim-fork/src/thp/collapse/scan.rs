@@ -1,0 +1,154 @@
+//! Is a block of anonymous memory worth collapsing? (`mm/khugepaged.c: hpage_collapse_scan_pmd()`,
+//! 6.19)
+
+use sim_core::{ScanResult, VirtAddr, VmFlags, Vma};
+use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, VaRange};
+
+use super::{By, has_uffd, range_of, require_table};
+use crate::folio;
+use crate::pager::Pager;
+use crate::va::va_range;
+
+/// With swapped pages in it, so many pages of a block must have been accessed lately.
+const REFERENCED_WITH_SWAP: u32 = HUGE_PAGES as u32 / 2;
+
+/// What a scan has counted.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Found {
+    /// Empty entries and zero pages.
+    none_or_zero: u32,
+    /// Entries that are neither empty nor present: swap, markers.
+    pub(super) unmapped: u32,
+    /// Pages that others map too.
+    shared: u32,
+    /// Pages accessed lately.
+    referenced: u32,
+}
+
+/// Looks at every entry.
+///
+/// # Errors
+/// Why the block is not to be collapsed.
+pub(super) fn scan<A: Arch>(
+    pager: &Pager<'_, A>,
+    vma: &Vma,
+    at: VirtAddr,
+    by: By,
+) -> Result<Found, ScanResult> {
+    require_table(pager, at)?;
+    let range = va_range(range_of(at));
+    let Leaf::Table(table) = pager.tables().leaf(range.start()) else {
+        return Err(ScanResult::NoPteTable);
+    };
+    let entries: Vec<_> = table
+        .slots(range)
+        .map(sim_pagetable::PteSlot::get)
+        .collect();
+    drop(table);
+    let mut found = Found::default();
+    for &entry in &entries {
+        if entry.is_none() || is_zero(entry) {
+            found.count_empty(pager, vma, by)?;
+        } else if entry.is_present() {
+            found.count_page(pager, range, entry, by)?;
+        } else {
+            found.count_unmapped(pager, entry, by)?;
+        }
+    }
+    let too_few = found.unmapped > 0 && found.referenced < REFERENCED_WITH_SWAP;
+    if by == By::Khugepaged && (found.referenced == 0 || too_few) {
+        return Err(ScanResult::LackReferencedPage);
+    }
+    Ok(found)
+}
+
+/// Is it the zero page?
+pub(super) fn is_zero<A: Arch>(entry: Entry<A>) -> bool {
+    entry.pfn() == Some(Pfn::ZERO_PAGE)
+}
+
+impl Found {
+    fn count_unmapped<A: Arch>(
+        &mut self,
+        pager: &Pager<'_, A>,
+        entry: Entry<A>,
+        by: By,
+    ) -> Result<(), ScanResult> {
+        self.unmapped += 1;
+        if by.exceeds(self.unmapped, pager.shared.setup.thp.max_ptes_swap) {
+            return Err(ScanResult::ExceedSwapPte);
+        }
+        if entry.uffd_wp() {
+            return Err(ScanResult::PteUffdWp);
+        }
+        Ok(())
+    }
+
+    fn count_empty<A: Arch>(
+        &mut self,
+        pager: &Pager<'_, A>,
+        vma: &Vma,
+        by: By,
+    ) -> Result<(), ScanResult> {
+        self.none_or_zero += 1;
+        let limit = pager.shared.setup.thp.max_ptes_none;
+        if has_uffd(vma, VmFlags::UFFD) || by.exceeds(self.none_or_zero, limit) {
+            return Err(ScanResult::ExceedNonePte);
+        }
+        Ok(())
+    }
+
+    fn count_page<A: Arch>(
+        &mut self,
+        pager: &Pager<'_, A>,
+        block: VaRange,
+        entry: Entry<A>,
+        by: By,
+    ) -> Result<(), ScanResult> {
+        if entry.uffd_wp() {
+            return Err(ScanResult::PteUffdWp);
+        }
+        let pfn = Pager::normal_page(entry).ok_or(ScanResult::PageNull)?;
+        let flags = folio::flags_of(pager.frames(), pfn);
+        if !flags.contains(FrameFlags::ANON) {
+            return Err(ScanResult::PageAnon);
+        }
+        if by == By::Khugepaged && is_shared(pager, block, pfn) {
+            self.shared += 1;
+            if by.exceeds(self.shared, pager.shared.setup.thp.max_ptes_shared) {
+                return Err(ScanResult::ExceedSharedPte);
+            }
+        }
+        if !flags.contains(FrameFlags::LRU) {
+            return Err(ScanResult::PageLru);
+        }
+        let in_swap_cache = u32::from(flags.contains(FrameFlags::SWAPCACHE));
+        if pager.frames().refs(pfn) != pager.frames().folio_mapcount(pfn) + in_swap_cache {
+            return Err(ScanResult::PageCount);
+        }
+        if entry.is_young() || flags.contains(FrameFlags::REFERENCED) {
+            self.referenced += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Does any other process map a part of the page's folio? (`folio_maybe_mapped_shared()`)
+/// DEVIATION: a large folio that one process maps at several places counts as shared; Linux keeps
+/// count of two processes for each folio.
+fn is_shared<A: Arch>(pager: &Pager<'_, A>, block: VaRange, pfn: Pfn) -> bool {
+    let frames = pager.frames();
+    if !frames.is_large(pfn) {
+        return frames.page_mapcount(pfn) > 1;
+    }
+    let head = frames.head(pfn);
+    let Leaf::Table(table) = pager.tables().leaf(block.start()) else {
+        return false;
+    };
+    let of_folio = |pfn: Pfn| pfn.has_meta() && frames.head(pfn) == head;
+    let own = table
+        .slots(block)
+        .filter(|slot| slot.get().pfn().is_some_and(of_folio))
+        .count();
+    own as u32 != frames.folio_mapcount(head)
+}

@@ -1,0 +1,136 @@
+//! Mapping huge pages of files and shared memory (`mm/memory.c: do_set_pmd()`, `finish_fault()`,
+//! `mm/filemap.c: filemap_map_pages()`, 6.19).
+
+use sim_core::{VirtAddr, VmFlags, Vma};
+use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, VaRange};
+
+use crate::error::FaultError;
+use crate::fault::Fault;
+use crate::file::{FileObject, Lookup};
+use crate::folio;
+use crate::pager::Pager;
+use crate::thp::eligible;
+use crate::va::va;
+
+/// Maps the huge page that `pfn` is part of, if the block is empty and can have it. A read maps it
+/// as the VMA says, a write makes it dirty. True if it is mapped now.
+///
+/// # Errors
+/// If there is no memory for tables above.
+pub(crate) fn map<A: Arch>(
+    pager: &Pager<'_, A>,
+    vma: &Vma,
+    at: VirtAddr,
+    (pfn, write): (Pfn, bool),
+) -> Result<bool, FaultError> {
+    let frames = pager.frames();
+    let block = at.pmd_down();
+    let wanted = frames.is_large(pfn)
+        && !vma.flags().contains(VmFlags::NOHUGEPAGE)
+        && eligible::is_suitable(vma, block);
+    if !wanted {
+        return Ok(false);
+    }
+    let slot = pager.tables().pmd_alloc(va(block))?;
+    if !slot.is_none() {
+        return Ok(false);
+    }
+    let head = frames.head(pfn);
+    let mut entry = Entry::huge(head, pager.page_prot(vma));
+    if write {
+        entry = entry.mk_dirty();
+        if vma.flags().contains(VmFlags::WRITE) {
+            entry = entry.mk_write();
+        }
+    }
+    frames.get(head);
+    frames.map_huge(head);
+    if vma.flags().contains(VmFlags::LOCKED) {
+        frames.meta(head).set_flags(FrameFlags::MLOCKED);
+    }
+    let kind = folio::rss_kind(frames, head);
+    pager.rss().add(kind, HUGE_PAGES as i64);
+    slot.install_huge(entry, None);
+    Ok(true)
+}
+
+/// Maps the huge page of a file's cache around a read fault (`filemap_map_pmd()`). True if it did.
+///
+/// # Errors
+/// If there is no memory for tables above.
+pub(crate) fn map_cached<A: Arch>(
+    pager: &Pager<'_, A>,
+    fault: &Fault<'_>,
+    object: &FileObject,
+) -> Result<bool, FaultError> {
+    let index = fault.vma.pgoff_of(fault.addr).get();
+    let state = object.lock();
+    let Lookup::Present(pfn) = state.lookup(index) else {
+        return Ok(false);
+    };
+    if !may_reach_end(pager, object, state.size_in_pages(), (index, pfn)) {
+        return Ok(false);
+    }
+    drop(state);
+    map(pager, fault.vma, fault.addr, (pfn, false))
+}
+
+/// The addresses at which the whole huge page around a fault would be mapped by single entries;
+/// `None` if there is none, or it sticks out of the VMA or of the PTE table.
+pub(crate) fn whole_folio<A: Arch>(
+    pager: &Pager<'_, A>,
+    fault: &Fault<'_>,
+    object: &FileObject,
+    pfn: Pfn,
+) -> Option<VaRange> {
+    if !pager.frames().is_large(pfn) {
+        return None;
+    }
+    let index = fault.vma.pgoff_of(fault.addr).get();
+    let size = object.lock().size_in_pages();
+    let fits = eligible::is_suitable(fault.vma, fault.addr.pmd_down());
+    let whole = fits && may_reach_end(pager, object, size, (index, pfn));
+    whole.then(|| {
+        let base = va(fault.addr).huge_down();
+        VaRange::new(base, base.add(sim_core::PMD_SIZE))
+    })
+}
+
+/// May the folio be mapped whole though the object may end inside it? That of shared memory may.
+fn may_reach_end<A: Arch>(
+    pager: &Pager<'_, A>,
+    object: &FileObject,
+    size_in_pages: u64,
+    (index, pfn): (u64, Pfn),
+) -> bool {
+    let first = index - (pfn.get() - pager.frames().head(pfn).get());
+    object.file().is_shmem() || first + HUGE_PAGES <= size_in_pages
+}
+
+/// Maps every page of a folio by an entry of its own, made by `entry`, if all entries are empty.
+/// True if it did (`set_pte_range()`).
+pub(crate) fn map_pages<A: Arch>(
+    pager: &Pager<'_, A>,
+    fault: &Fault<'_>,
+    (range, pfn): (VaRange, Pfn),
+    entry: impl Fn(Pfn) -> Entry<A>,
+) -> bool {
+    let at = va(fault.addr);
+    let Leaf::Table(table) = pager.tables().leaf(at) else {
+        return false;
+    };
+    if !table.slots(range).all(|slot| slot.get().is_none()) {
+        return false;
+    }
+    let head = pager.frames().head(pfn);
+    for (slot, i) in table.slots(range).zip(0..) {
+        let page = head.add(i);
+        pager.frames().get(page);
+        pager.account_map(fault.vma, page);
+        // With hardware-managed access flags arm64 maps the neighbours old.
+        let old = A::BREAK_BEFORE_MAKE && slot.va() != at;
+        let new = entry(page);
+        slot.set(if old { new.mk_old() } else { new });
+    }
+    true
+}
