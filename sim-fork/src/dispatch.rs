@@ -91,8 +91,3 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         mapped.map_or_else(Outcome::Errno, |m| populate::finish(shared, space, m))
     }
 }
-
-/// A call that nobody has written yet.
-pub(crate) fn not_supported(what: &str) -> BackendError {
-    BackendError::NotSupported(what.to_owned())
-}

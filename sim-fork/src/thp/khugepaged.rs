@@ -3,8 +3,8 @@
 
 use sim_core::store::VmaStore;
 use sim_core::{
-    AllocKind, BackendError, Event, Outcome, PMD_PAGES, PMD_SIZE, PageRange, ScanResult,
-    ThpEnabled, VirtAddr, VmFlags, Vma,
+    AllocKind, BackendError, Outcome, PMD_PAGES, PMD_SIZE, ScanResult, ThpEnabled, VirtAddr,
+    VmFlags, Vma,
 };
 use sim_pagetable::Arch;
 
@@ -130,7 +130,6 @@ fn scan_space<A: Arch, S: VmaStore>(
     loop {
         let at = next_block(shared, space, from)?;
         let result = collapse::block(machine, space, at, By::Khugepaged);
-        record(space, at, result);
         if result == ScanResult::Succeed {
             shared.khugepaged.lock().pages_collapsed += 1;
         }
@@ -158,13 +157,4 @@ fn next_block<A: Arch, S: VmaStore>(
         let start = start.checked_next_multiple_of(PMD_SIZE)?;
         (start < vma.end().pmd_down().get()).then(|| VirtAddr::new(start))
     })
-}
-
-fn record<A: Arch, S: VmaStore>(space: &AddressSpace<A, S>, at: VirtAddr, result: ScanResult) {
-    if space.mm.read().events.is_enabled() {
-        space.mm.write().events.record(|| Event::Collapse {
-            range: PageRange::from_pages(at, PMD_PAGES),
-            result,
-        });
-    }
 }

@@ -2,19 +2,15 @@
 
 use sim_core::store::VmaStore;
 use sim_core::{
-    Advice, AllocKind, BackendError, Errno, Event, Outcome, PMD_SIZE, PageRange, ScanResult,
-    VirtAddr,
+    Advice, AllocKind, BackendError, Errno, Outcome, PMD_SIZE, PageRange, ScanResult, VirtAddr,
 };
 use sim_pagetable::Arch;
 
-use super::{By, block, range_of};
+use super::{By, block};
 use crate::machine::Machine;
 use crate::process::Process;
 use crate::space::AddressSpace;
 use crate::thp::eligible::{self, Purpose};
-
-/// What was scanned, and how that ended.
-type Log = Vec<(VirtAddr, ScanResult)>;
 
 /// `madvise(MADV_COLLAPSE)`: one VMA after the other, up to the first that fails. Linux drops
 /// mmap_lock for each block.
@@ -32,11 +28,9 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
             parts.push(part);
             Ok(())
         });
-    let mut log = Log::new();
     let done = parts
         .into_iter()
-        .try_for_each(|part| collapse_part(machine, space, part, &mut log));
-    record(space, &log);
+        .try_for_each(|part| collapse_part(machine, space, part));
     Ok(done.and(walked).into())
 }
 
@@ -44,7 +38,6 @@ fn collapse_part<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     space: &AddressSpace<A, S>,
     part: PageRange,
-    log: &mut Log,
 ) -> Result<(), Errno> {
     let shared = machine.shared();
     if !may_collapse(machine, space, part) {
@@ -61,7 +54,6 @@ fn collapse_part<A: Arch, S: VmaStore>(
     for at in (start..end).step_by(PMD_SIZE as usize) {
         let at = VirtAddr::new(at);
         let result = block(machine, space, at, By::Advice);
-        log.push((at, result));
         if result.is_huge() {
             collapsed += 1;
             continue;
@@ -86,17 +78,4 @@ fn may_collapse<A: Arch, S: VmaStore>(
         let vma = mm.vma(id);
         eligible::allowed(machine.shared(), vma, vma.flags(), Purpose::Collapse)
     })
-}
-
-fn record<A: Arch, S: VmaStore>(space: &AddressSpace<A, S>, log: &Log) {
-    if !space.mm.read().events.is_enabled() {
-        return;
-    }
-    let events = &mut space.mm.write().events;
-    for &(at, result) in log {
-        events.record(|| Event::Collapse {
-            range: range_of(at),
-            result,
-        });
-    }
 }

@@ -14,7 +14,7 @@ mod retract;
 mod scan;
 
 use sim_core::store::{VmaId, VmaStore};
-use sim_core::{Mm, PMD_PAGES, PageRange, ScanResult, VirtAddr, VmFlags, Vma};
+use sim_core::{Event, Mm, PMD_PAGES, PageRange, ScanResult, VirtAddr, VmFlags, Vma};
 use sim_pagetable::Arch;
 
 pub(crate) use self::advise::madvise;
@@ -50,6 +50,19 @@ impl By {
 
 /// Collapses the block at an aligned address of an address space, whatever is mapped there.
 pub(crate) fn block<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    space: &AddressSpace<A, S>,
+    at: VirtAddr,
+    by: By,
+) -> ScanResult {
+    let result = try_block(machine, space, at, by);
+    let range = range_of(at);
+    let event = || Event::Collapse { range, result };
+    space.mm.read_recursive().events.record(event);
+    result
+}
+
+fn try_block<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     space: &AddressSpace<A, S>,
     at: VirtAddr,
