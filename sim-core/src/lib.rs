@@ -17,6 +17,7 @@ mod errno;
 mod event;
 mod fail;
 mod flags;
+mod locks;
 mod merge;
 mod mm;
 mod outcome;
@@ -44,9 +45,10 @@ pub use errno::{Errno, Signal};
 pub use event::{Event, EventLog};
 pub use fail::{AllocKind, Commit, FailPoints};
 pub use flags::{AtomicVmFlag, VmFlags};
+pub use locks::{Lock, LockUse, locks_of};
 pub use merge::{
     Attributes, Candidate, ExistingRange, MergeCase, MergeDecision, MergePlan, MergeReport,
-    NewRange, Refusal, plan_existing_range, plan_new_range,
+    MergeScene, NewRange, Refusal, VmaView, plan_existing_range, plan_new_range,
 };
 pub use mm::{
     AdviceClass, AreaRequest, BrkFields, CopiedVma, Counters, Layout, LockRange, Mapped, Mm,

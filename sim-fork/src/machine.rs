@@ -62,6 +62,12 @@ pub trait SimBackend: Backend + Send + Sync {
     /// If there is no such process.
     fn take_events(&self, pid: Pid) -> Result<Vec<Event>, BackendError>;
 
+    /// How many VMAs a process has now (`mm->map_count`).
+    ///
+    /// # Errors
+    /// If there is no such process.
+    fn map_count(&self, pid: Pid) -> Result<usize, BackendError>;
+
     /// Checks all invariants of the machine.
     ///
     /// # Errors
@@ -215,6 +221,10 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
 
     fn take_events(&self, pid: Pid) -> Result<Vec<Event>, BackendError> {
         Ok(self.process(pid)?.space.mm.write().events.take())
+    }
+
+    fn map_count(&self, pid: Pid) -> Result<usize, BackendError> {
+        Ok(self.process(pid)?.space.mm.read().map_count())
     }
 
     fn check_invariants(&self) -> Result<(), String> {

@@ -75,6 +75,7 @@ mod tests {
                 right: Err(right),
             },
             failed: None,
+            scene: None,
         }))
     }
 

@@ -2,12 +2,12 @@
 
 use crate::store::{NoMemory, VmaId, VmaStore};
 use crate::{
-    AllocKind, Event, MergeCase, MergeDecision, MergePlan, MergeReport, Mm, PageOps, PageRange,
-    Refusal, VirtAddr, VmFlags,
+    AllocKind, Event, MergeCase, MergeDecision, MergePlan, MergeReport, MergeScene, Mm, PageOps,
+    PageRange, Refusal, VirtAddr, VmFlags,
 };
 
 /// The range a merge was considered for, for the event log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Considered {
     /// The range.
     pub(crate) range: PageRange,
@@ -15,6 +15,8 @@ pub(crate) struct Considered {
     pub(crate) existing: bool,
     /// The flags asked for, for khugepaged.
     pub(crate) flags: VmFlags,
+    /// What is recorded about it; `None` while no events are.
+    pub(crate) scene: Option<Box<MergeScene>>,
 }
 
 impl<S: VmaStore> Mm<S> {
@@ -43,6 +45,7 @@ impl<S: VmaStore> Mm<S> {
                 existing: considered.existing,
                 decision: *decision,
                 failed: result.err().map(|NoMemory| Refusal::NoMemory),
+                scene: considered.scene,
             }))
         });
         result

@@ -12,6 +12,7 @@ mod plan_existing;
 mod plan_new;
 mod refusal;
 mod request;
+mod scene;
 #[cfg(test)]
 mod small_world;
 #[cfg(test)]
@@ -25,3 +26,4 @@ pub use request::{
     Attributes, Candidate, ExistingRange, MergeCase, MergeDecision, MergePlan, MergeReport,
     NewRange,
 };
+pub use scene::{MergeScene, VmaView};

@@ -2,7 +2,8 @@
 
 use crate::store::VmaId;
 use crate::{
-    AnonName, AnonVmaId, Backing, PageOffset, PageRange, Policy, Refusal, UffdCtxId, VmFlags, Vma,
+    AnonName, AnonVmaId, Backing, MergeScene, PageOffset, PageRange, Policy, Refusal, UffdCtxId,
+    VmFlags, Vma,
 };
 
 /// The attributes that two VMAs must share to merge.
@@ -248,7 +249,7 @@ impl MergeDecision {
 }
 
 /// A considered merge, for `explain`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MergeReport {
     /// The range that was new or changed.
     pub range: PageRange,
@@ -258,4 +259,7 @@ pub struct MergeReport {
     pub decision: MergeDecision,
     /// Why the plan was not carried out after all.
     pub failed: Option<Refusal>,
+    /// What it was considered with; `None` where nothing was compared (a VMA that makes room for
+    /// itself).
+    pub scene: Option<Box<MergeScene>>,
 }

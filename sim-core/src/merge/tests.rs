@@ -148,6 +148,7 @@ fn existing_range(world: &mut World, range: PageRange, wants: &[Attr]) -> Result
         range,
         existing: true,
         flags: attributes.flags,
+        scene: None,
     };
     world
         .mm

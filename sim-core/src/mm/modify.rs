@@ -54,6 +54,7 @@ impl<S: VmaStore> Mm<S> {
             range: request.range,
             existing: false,
             flags: request.attributes.flags,
+            scene: self.scene_of_new(request),
         };
         self.apply_merge(pages, &decision, considered)
     }
@@ -88,6 +89,7 @@ impl<S: VmaStore> Mm<S> {
             range,
             existing: false,
             flags: vma.flags(),
+            scene: self.scene_of_growth(id, range),
         };
         self.apply_merge(pages, &decision, considered)
     }
@@ -120,21 +122,32 @@ impl<S: VmaStore> Mm<S> {
         plan_existing_range(&request, &self.config.features)
     }
 
+    /// The plan, and what is recorded about it.
+    fn consider(
+        &self,
+        id: VmaId,
+        range: PageRange,
+        attributes: &Attributes<'_>,
+    ) -> (MergeDecision, Considered) {
+        let considered = Considered {
+            range,
+            existing: true,
+            flags: attributes.flags,
+            scene: self.scene_of_part(id, range, attributes),
+        };
+        (self.plan_modify(id, range, attributes), considered)
+    }
+
     /// Makes `range`, part of a VMA, fit for new attributes (`mm/vma.c: vma_modify()`): merges it
     /// with neighbours that have them, or splits it off. The flag says whether it merged.
     fn modify_vma(
         &mut self,
         pages: &mut dyn PageOps,
         id: VmaId,
-        range: PageRange,
         decision: &MergeDecision,
-        flags: VmFlags,
+        considered: Considered,
     ) -> Result<Modified, Errno> {
-        let considered = Considered {
-            range,
-            existing: true,
-            flags,
-        };
+        let range = considered.range;
         match self.apply_merge(pages, decision, considered) {
             Ok(Some(merged)) => return Ok(Modified::Merged(merged)),
             Ok(None) => {}
@@ -162,7 +175,7 @@ impl<S: VmaStore> Mm<S> {
         range: PageRange,
         flags: &mut VmFlags,
     ) -> Result<VmaId, Errno> {
-        let decision = self.plan_modify(
+        let (decision, considered) = self.consider(
             id,
             range,
             &Attributes {
@@ -170,7 +183,7 @@ impl<S: VmaStore> Mm<S> {
                 ..Attributes::of(self.vma(id))
             },
         );
-        match self.modify_vma(pages, id, range, &decision, *flags)? {
+        match self.modify_vma(pages, id, &decision, considered)? {
             Modified::Alone(id) => Ok(id),
             Modified::Merged(id) => {
                 if self.config.features.modify_keeps_sticky {
@@ -196,9 +209,8 @@ impl<S: VmaStore> Mm<S> {
             policy,
             ..Attributes::of(self.vma(id))
         };
-        let decision = self.plan_modify(id, range, &attributes);
-        let flags = attributes.flags;
-        self.modify_vma(pages, id, range, &decision, flags)
+        let (decision, considered) = self.consider(id, range, &attributes);
+        self.modify_vma(pages, id, &decision, considered)
             .map(Modified::id)
     }
 
@@ -217,9 +229,8 @@ impl<S: VmaStore> Mm<S> {
             anon_name: name,
             ..Attributes::of(self.vma(id))
         };
-        let decision = self.plan_modify(id, range, &attributes);
-        let flags = attributes.flags;
-        self.modify_vma(pages, id, range, &decision, flags)
+        let (decision, considered) = self.consider(id, range, &attributes);
+        self.modify_vma(pages, id, &decision, considered)
             .map(Modified::id)
     }
 
@@ -240,8 +251,8 @@ impl<S: VmaStore> Mm<S> {
             uffd: change.uffd,
             ..Attributes::of(self.vma(id))
         };
-        let decision = self.plan_modify(id, change.range, &attributes);
-        match self.modify_vma(pages, id, change.range, &decision, change.flags) {
+        let (decision, considered) = self.consider(id, change.range, &attributes);
+        match self.modify_vma(pages, id, &decision, considered) {
             Err(Errno::ENOMEM) if change.give_up_on_oom && self.vma(id).range() == change.range => {
                 Ok(id)
             }

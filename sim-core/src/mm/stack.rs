@@ -166,6 +166,7 @@ impl<S: VmaStore> Mm<S> {
             range,
             existing: true,
             flags: vma.flags(),
+            scene: None,
         };
         let decision = MergeDecision {
             plan: Some(MergePlan {
