@@ -19,6 +19,7 @@ mod runner;
 pub mod scenario;
 pub mod schema;
 pub mod source;
+mod stepper;
 mod validate;
 
 pub use diagnostics::{Colors, Diagnostic, Diagnostics};
@@ -27,3 +28,4 @@ pub use executor::{Action, CallAction, CallRole, CheckAction, Executor};
 pub use report::{Failure, ProcessReport, RunReport, StepReport, StepResult};
 pub use runner::{Observer, RunError, Unobserved, run};
 pub use scenario::{Overrides, Scenario};
+pub use stepper::{Finished, Stepper};

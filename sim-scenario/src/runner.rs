@@ -4,10 +4,11 @@ use std::fmt;
 
 use sim_core::{Backend, BackendError, Pid, SnapshotLevel};
 
-use crate::executor::{Action, CallRole, Executor};
+use crate::executor::Executor;
 use crate::report::{ProcessReport, RunReport, StepReport};
 use crate::scenario::{Scenario, Step};
 use crate::source::Place;
+use crate::stepper::Stepper;
 
 /// Watches a run. It gets the back end as its own type, so it can ask a simulator for events.
 pub trait Observer<B: ?Sized> {
@@ -67,62 +68,23 @@ pub fn run<'s, B: Backend + ?Sized>(
     backend: &mut B,
     observer: &mut dyn Observer<B>,
 ) -> Result<RunReport<'s>, RunError> {
-    let mut executor = Executor::new(scenario);
+    let mut stepper = Stepper::new(scenario);
     let mut steps = Vec::new();
-    while let Some(action) = executor.next_action() {
-        let finished = one(scenario, &mut executor, action, backend, observer)?;
-        if let Some(mut report) = finished {
-            if observer.checks_every_step() {
-                let broken = crate::check::invariants(backend, report.step.span);
-                report.failures.extend(broken);
-            }
-            observer.after_step(&report, backend);
-            steps.push(report);
+    while let Some(finished) = stepper.step_observed(backend, observer)? {
+        let mut report = finished.report;
+        if observer.checks_every_step() {
+            let broken = crate::check::invariants(backend, report.step.span);
+            report.failures.extend(broken);
         }
+        observer.after_step(&report, backend);
+        steps.push(report);
     }
-    let processes = final_state(scenario, &executor, backend)?;
+    let processes = final_state(scenario, stepper.executor(), backend)?;
     Ok(RunReport {
         scenario,
         steps,
         processes,
     })
-}
-
-/// Does what the executor asks for; the report if a step has come to its end.
-fn one<'s, B: Backend + ?Sized>(
-    scenario: &'s Scenario,
-    executor: &mut Executor<'s>,
-    action: Action<'s>,
-    backend: &mut B,
-    observer: &mut dyn Observer<B>,
-) -> Result<Option<StepReport<'s>>, RunError> {
-    let failed = |step: &Step, error| RunError {
-        at: Some((scenario.source.place(step.span), step.op.name())),
-        file: scenario.source.name().to_owned(),
-        error,
-    };
-    match action {
-        Action::Call(action) => {
-            match action.role {
-                CallRole::Step => observer.before_step(action.step, action.pid, backend),
-                CallRole::Helper => {}
-            }
-            match backend.call(action.pid, &action.call) {
-                Ok(outcome) => Ok(executor.answer(outcome)),
-                Err(BackendError::NoSuchProcess(_)) => Ok(Some(executor.process_is_gone())),
-                Err(error) => Err(failed(action.step, error)),
-            }
-        }
-        Action::Check(action) => {
-            observer.before_step(action.step, action.pid, backend);
-            match crate::check::evaluate(&action, executor, backend) {
-                Ok(failures) => Ok(Some(executor.checked(&action, failures))),
-                Err(BackendError::NoSuchProcess(_)) => Ok(Some(executor.process_is_gone())),
-                Err(error) => Err(failed(action.step, error)),
-            }
-        }
-        Action::NotRun(report) => Ok(Some(report)),
-    }
 }
 
 fn final_state<'s, B: Backend + ?Sized>(
