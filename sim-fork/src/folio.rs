@@ -36,11 +36,21 @@ pub(crate) fn mark_accessed(frames: &Frames, pfn: Pfn) {
     if pfn.is_zero_page() || !pfn.has_meta() {
         return;
     }
+    accessed(frames, pfn, FrameFlags::MLOCKED | FrameFlags::ACTIVE);
+}
+
+/// The same for a page that was faulted in a moment ago: where its VMA is locked, it is on its way
+/// to the unevictable pages, but not one of them yet.
+pub(crate) fn mark_accessed_unsettled(frames: &Frames, pfn: Pfn) {
+    accessed(frames, pfn, FrameFlags::ACTIVE);
+}
+
+fn accessed(frames: &Frames, pfn: Pfn, stays_referenced: FrameFlags) {
     let meta = frames.meta(frames.head(pfn));
     let flags = meta.flags();
     if !flags.contains(FrameFlags::REFERENCED) {
         meta.set_flags(FrameFlags::REFERENCED);
-    } else if !flags.intersects(FrameFlags::MLOCKED | FrameFlags::ACTIVE) {
+    } else if !flags.intersects(stays_referenced) {
         meta.set_flags(FrameFlags::ACTIVE);
         meta.clear_flags(FrameFlags::REFERENCED);
     }

@@ -107,10 +107,11 @@ impl<A: Arch> Pager<'_, A> {
     /// Faults until the page is there and touches it; the address to go on from
     /// (`mm/gup.c: __get_user_pages()` with `FOLL_TOUCH`).
     pub(crate) fn fault_in(&self, fault: &Fault<'_>) -> Result<VirtAddr, FaultError> {
+        let mut faulted = false;
         loop {
             match self.seen(va(fault.addr)) {
                 Seen::Pte(entry) if follows(fault, entry) => {
-                    self.touch(fault, entry);
+                    self.touch(fault, entry, faulted);
                     return Ok(fault.addr.add_pages(1));
                 }
                 Seen::Huge(entry) if follows(fault, entry) => {
@@ -121,17 +122,22 @@ impl<A: Arch> Pager<'_, A> {
                 Seen::Pte(_) | Seen::Huge(_) | Seen::Absent => {}
             }
             self.handle_fault(fault)?;
+            faulted = true;
         }
     }
 
-    fn touch(&self, fault: &Fault<'_>, entry: Entry<A>) {
+    fn touch(&self, fault: &Fault<'_>, entry: Entry<A>, faulted: bool) {
         let Some(pfn) = Self::normal_page(entry) else {
             return;
         };
         if fault.is_write() && !entry.is_dirty() {
             folio::mark_dirty(self.frames(), pfn);
         }
-        folio::mark_accessed(self.frames(), pfn);
+        if faulted {
+            folio::mark_accessed_unsettled(self.frames(), pfn);
+        } else {
+            folio::mark_accessed(self.frames(), pfn);
+        }
     }
 
     /// A huge entry is marked itself, not its folio (`mm/huge_memory.c: touch_pmd()`).
