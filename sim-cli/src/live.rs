@@ -19,7 +19,9 @@ mod here {
     }
 
     pub(crate) fn probe() -> Result<(Profile, Features), Trouble> {
-        live::probe().map_err(|error| trouble(&error))
+        live::probe()
+            .map(|found| (found.profile, found.features))
+            .map_err(|error| trouble(&error))
     }
 
     pub(crate) fn new(setup: &Setup) -> Result<Box<dyn Backend>, Trouble> {

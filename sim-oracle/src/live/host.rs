@@ -2,9 +2,6 @@
 
 use std::{fs, io};
 
-use sim_core::{Features, Profile, Setup};
-
-use super::LiveKernel;
 use super::error::LiveError;
 use super::worker::Worker;
 use super::worker::command::{Op, Patience};
@@ -45,13 +42,4 @@ pub(super) fn names_supported(worker: &Worker, region: &Region) -> io::Result<bo
         .run(region, &[map, name, unmap], Patience::Normal)
         .map_err(|_| io::Error::other("a worker did not answer"))?;
     Ok(done[1] == super::worker::command::Done::Result(0))
-}
-
-/// The profile of the running kernel and its features, found by trying.
-///
-/// # Errors
-/// If the live kernel cannot be used.
-pub fn probe() -> Result<(Profile, Features), LiveError> {
-    let _live = LiveKernel::new(&Setup::default())?;
-    Ok((Profile::V6_18Stable, Profile::V6_18Stable.features()))
 }

@@ -22,6 +22,7 @@ mod host;
 mod limits;
 mod pagemap;
 mod policy;
+mod probe;
 mod process;
 mod settings;
 mod smaps;
@@ -34,7 +35,8 @@ use std::collections::BTreeMap;
 use sim_core::{Arch, Backend, BackendError, Call, Outcome, Pid, Setup, Snapshot, SnapshotLevel};
 
 pub use error::LiveError;
-pub use host::{availability, kernel_release, probe};
+pub use host::{availability, kernel_release};
+pub use probe::{Probe, probe};
 
 use files::Files;
 use limits::Privileges;
