@@ -54,6 +54,7 @@ fn duplicate<A: Arch, S: VmaStore>(
     let mut copier = Copier {
         parent: Pager::new(shared, &parent.pages),
         child: Pager::new(shared, &pages),
+        contexts: Vec::new(),
     };
     let copy = mm.fork(&mut copier)?;
     thp::khugepaged::forked(shared, parent.pages.number, pages.number);
@@ -64,13 +65,25 @@ fn duplicate<A: Arch, S: VmaStore>(
 struct Copier<'a, A: Arch> {
     parent: Pager<'a, A>,
     child: Pager<'a, A>,
+    /// userfaultfd contexts of the parent with those that the child got for them
+    /// (`struct userfaultfd_fork_ctx`).
+    contexts: Vec<(UffdCtxId, UffdCtxId)>,
 }
 
 impl<A: Arch> ForkOps for Copier<'_, A> {
-    fn uffd_context(&mut self, _parent: &Vma) -> Option<UffdCtxId> {
+    fn uffd_context(&mut self, parent: &Vma) -> Option<UffdCtxId> {
         let shared = self.parent.shared;
-        let hears = shared.uffd_features().contains(UffdFeatures::EVENT_FORK);
-        hears.then(|| shared.new_uffd_context())
+        if !shared.uffd_features().contains(UffdFeatures::EVENT_FORK) {
+            return None;
+        }
+        let old = parent.uffd()?;
+        let known = self.contexts.iter().find(|(from, _)| *from == old);
+        if let Some(&(_, new)) = known {
+            return Some(new);
+        }
+        let new = shared.new_uffd_context();
+        self.contexts.push((old, new));
+        Some(new)
     }
 
     fn file_linked(&mut self, file: FileRef, _child: &Vma) {
