@@ -41,6 +41,18 @@ pub enum Lookup {
     Beyond,
 }
 
+impl Lookup {
+    /// Does an object of this kind have no page there? Shared memory has no disk: what was there at
+    /// the start and was punched out is a hole.
+    pub(crate) const fn is_hole(self, file: FileRef) -> bool {
+        match self {
+            Self::Hole => true,
+            Self::OnDisk(_) => file.is_shmem(),
+            Self::Present(_) | Self::Pristine(_) | Self::Swapped(_) | Self::Beyond => false,
+        }
+    }
+}
+
 /// Size and pages of an object.
 #[derive(Debug)]
 pub struct FileState {

@@ -94,18 +94,22 @@ fn install_in_object<A: Arch>(
     let object = pager.shared.files.get(file.id).ok_or(Errno::EFAULT)?;
     let index = target.vma.pgoff_of(target.addr).get();
     let mut state = object.lock();
-    match state.lookup(index) {
-        Lookup::Hole => {}
-        Lookup::Beyond => return Err(Errno::EFAULT.into()),
-        Lookup::Present(_) | Lookup::Pristine(_) | Lookup::Swapped(_) | Lookup::OnDisk(_) => {
-            return Err(Errno::EEXIST.into());
-        }
+    let looked_up = state.lookup(index);
+    if looked_up == Lookup::Beyond {
+        return Err(Errno::EFAULT.into());
     }
-    state.set(index, CachedPage::Present(pfn));
+    if !looked_up.is_hole(file) {
+        return Err(Errno::EEXIST.into());
+    }
+    let before = state.set(index, CachedPage::Present(pfn));
     drop(state);
     pager.frames().get(pfn);
     map(pager, target, pfn).inspect_err(|_| {
-        object.lock().take(index);
+        let mut state = object.lock();
+        match before {
+            Some(page) => state.set(index, page),
+            None => state.take(index),
+        };
         pager.frames().put(pfn);
     })
 }
