@@ -1,6 +1,6 @@
 //! The live kernel as a back end: real processes, real system calls, at the same addresses.
 //!
-//! Each simulated process is a child process of its own ([`worker`]) whose address space is empty
+//! Each simulated process is a child process of its own (`worker`) whose address space is empty
 //! but for two VMAs above `mmap_base`, outside of where the kernel looks for room. So an empty run
 //! has an empty arena, and addresses that the kernel chooses are those of a fresh process without
 //! address-space randomisation: `mmap_base` is [`MMAP_BASE`], the heap starts at [`BRK_START`].
