@@ -15,6 +15,7 @@ mod files;
 mod line;
 mod names;
 mod parse;
+mod repair;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::decode;
 use super::files::Files;
 use super::line::{self, Body, RawCall};
+use super::repair::repair;
 use super::{Action, Event, Logged, Spawn, Task, Trace, TraceError};
 
 /// Errors after which reading stops.
@@ -18,7 +19,7 @@ impl Trace {
     /// # Errors
     /// Every line that is none of a log, up to twenty. A last line that was cut off is none.
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<TraceError>> {
-        let text = String::from_utf8_lossy(bytes);
+        let text = repair(String::from_utf8_lossy(bytes));
         let mut parser = Parser::default();
         let mut errors = Vec::new();
         for (index, line) in text.lines().enumerate() {
