@@ -3,6 +3,7 @@
 mod cache;
 mod mappings;
 mod object;
+pub(crate) mod readahead;
 mod sync;
 mod table;
 mod truncate;

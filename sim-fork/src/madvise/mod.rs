@@ -4,6 +4,7 @@ mod cold;
 mod free;
 mod populate;
 mod remove;
+mod willneed;
 
 use sim_core::store::VmaStore;
 use sim_core::{
@@ -94,8 +95,7 @@ fn on_pages<A: Arch, S: VmaStore>(
                 return guard::install(pager, vma, part, &|| mm.anon_vma_prepare(id));
             }
             Advice::GuardRemove => guard::remove(pager, part),
-            // Everything that could be read ahead is in the page cache already.
-            Advice::Willneed => {}
+            Advice::Willneed => pager.will_need(vma, part),
             other => unreachable!("{other:?} is not for pages of one VMA"),
         }
         Ok(())
