@@ -5,7 +5,7 @@ use sim_core::store::VmaStore;
 use sim_core::{BackendError, Bytes, Errno, FileId, MappedKind, Outcome, PAGE_SIZE};
 use sim_pagetable::Arch;
 
-use super::{CachedPage, FileObject, mappings, release};
+use super::{CachedPage, FileObject, Lookup, mappings, materialize, release};
 use crate::folio;
 use crate::machine::Machine;
 use crate::pageops::ZapMode;
@@ -30,7 +30,7 @@ pub(crate) fn truncate<A: Arch, S: VmaStore>(
     split_ends(machine, &object, (first, u64::MAX));
     drop_pages(machine.shared(), &object, (first, u64::MAX), false);
     object.lock().set_size(size.get());
-    let partial = size.get() % PAGE_SIZE != 0;
+    let partial = !size.get().is_multiple_of(PAGE_SIZE);
     if partial && size.get() <= old {
         clear_part(machine.shared(), &object, size.get() / PAGE_SIZE, false);
     }
@@ -86,10 +86,10 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
         split_ends(machine, object, (first, last));
         drop_pages(machine.shared(), object, (first, last), true);
     }
-    if offset % PAGE_SIZE != 0 {
+    if !offset.is_multiple_of(PAGE_SIZE) {
         clear_part(machine.shared(), object, offset / PAGE_SIZE, false);
     }
-    if end % PAGE_SIZE != 0 && last >= offset / PAGE_SIZE {
+    if !end.is_multiple_of(PAGE_SIZE) && last >= offset / PAGE_SIZE {
         let from_its_start = last * PAGE_SIZE >= offset;
         clear_part(machine.shared(), object, last, from_its_start);
     }
@@ -169,14 +169,31 @@ fn release_part(shared: &Shared, page: CachedPage) {
 
 /// Zeroes a part of a page: its beginning, or what comes after.
 fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: bool) {
-    let state = object.lock();
-    if let super::Lookup::Present(pfn) = state.lookup(index) {
-        if from_its_start {
-            let meta = shared.frames.meta(pfn);
-            meta.set_tag(meta.tag() & !0xff);
+    let mut state = object.lock();
+    let pfn = match state.lookup(index) {
+        Lookup::Present(pfn) => pfn,
+        Lookup::Pristine(content) => {
+            match materialize(shared, object, &mut state, index, content) {
+                Ok(pfn) => pfn,
+                Err(_) => return,
+            }
         }
-        folio::mark_dirty(&shared.frames, pfn);
+        Lookup::OnDisk(content) => {
+            let rest = if from_its_start {
+                content & !0xff
+            } else {
+                content
+            };
+            state.set(index, CachedPage::OnDisk(rest));
+            return;
+        }
+        Lookup::Swapped(_) | Lookup::Hole | Lookup::Beyond => return,
+    };
+    if from_its_start {
+        let meta = shared.frames.meta(pfn);
+        meta.set_tag(meta.tag() & !0xff);
     }
+    folio::mark_dirty(&shared.frames, pfn);
 }
 
 /// Punches a hole into what a part of a VMA maps (`MADV_REMOVE`).
