@@ -50,6 +50,12 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Run scenarios in the simulator and on the running kernel, and report the first difference.
     Verify(VerifyArguments),
+    /// Say for each step which merges were considered, and why each happened or did not.
+    ///
+    /// The exit code says whether the expectations hold, whatever the kernel of --against does.
+    Explain(ExplainArguments),
+    /// Run two scenarios, or one under two kernels, and show the first step that differs.
+    Diff(DiffArguments),
     /// Run the memory and process calls of an `strace -f` log.
     Replay(ReplayArguments),
     /// Run random calls in the simulator and beside it, until there is a difference.
@@ -86,6 +92,46 @@ pub(crate) struct RunArguments {
     /// Only print what failed, and the summary.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Arguments of `vmsim explain`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArguments {
+    /// The scenario; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) path: PathBuf,
+    /// What is simulated instead of what the file says.
+    #[command(flatten)]
+    pub(crate) machine: MachineArguments,
+    /// Also say what this kernel does differently.
+    #[arg(long, value_name = "PROFILE", value_parser = kernel)]
+    pub(crate) against: Option<Kernel>,
+    /// Print one JSON document and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `vmsim diff`.
+#[derive(Args, Debug)]
+pub(crate) struct DiffArguments {
+    /// A scenario; `-` is standard input.
+    #[arg(value_name = "A")]
+    pub(crate) left: PathBuf,
+    /// Another one; without it, the first one under two kernels.
+    #[arg(value_name = "B")]
+    pub(crate) right: Option<PathBuf>,
+    /// The kernels: two, or one for both files.
+    #[arg(long, value_name = "PROFILE,…", value_parser = kernel, value_delimiter = ',')]
+    pub(crate) kernel: Vec<Kernel>,
+    /// The architecture.
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(crate) arch: Option<Arch>,
+    /// How much is compared: results, VMAs, flags, or page states and counters too.
+    #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "pages")]
+    pub(crate) level: Level,
+    /// Print one JSON document and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which machine is simulated.

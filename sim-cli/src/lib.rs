@@ -12,6 +12,7 @@ mod print;
 mod scenarios;
 mod simulator;
 mod sources;
+mod walk;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ pub fn main() -> ExitCode {
 fn dispatch(command: &Command, output: &mut Output) -> Result<Ending, Trouble> {
     match command {
         Command::Run(arguments) => commands::run::run(arguments, output),
+        Command::Explain(arguments) => commands::explain::run(arguments, output),
+        Command::Diff(arguments) => commands::diff::run(arguments, output),
         Command::Replay(arguments) => commands::replay::run(arguments, output),
         Command::Verify(arguments) => commands::verify::run(arguments, output),
         Command::Fuzz(arguments) => commands::fuzz::run(arguments, output),

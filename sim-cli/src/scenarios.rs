@@ -31,6 +31,25 @@ pub(crate) fn read_all(
     }
 }
 
+/// The scenario of an argument that is one file.
+pub(crate) fn read_one(
+    path: &Path,
+    overrides: Overrides,
+    output: &Output,
+) -> Result<Scenario, Trouble> {
+    read(path, overrides)
+        .map_err(|diagnostics| Trouble::WrongInput(diagnostics.render(colors(output))))
+}
+
+/// A scenario as another kernel would run it; its own switches stay.
+pub(crate) fn one_on_kernel(scenario: Scenario, kernel: Kernel) -> Result<Scenario, Trouble> {
+    let (profile, features) = match kernel {
+        Kernel::Profile(profile) => (profile, profile.features()),
+        Kernel::Host => live::probe()?,
+    };
+    Ok(scenario.with_kernel(profile).with_features(features))
+}
+
 /// The scenarios as another kernel would run them; their own switches stay.
 pub(crate) fn on_kernel(
     scenarios: Vec<Scenario>,

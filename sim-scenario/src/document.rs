@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
-use sim_core::{Outcome, PageRun, PageState, Smaps, VirtAddr, VmaSnapshot};
+use sim_core::{Outcome, PageRun, PageState, Smaps, Snapshot, VirtAddr, VmaSnapshot};
 use std::collections::BTreeMap;
 
 use crate::report::{Failure, ProcessReport, RunReport, StepReport, StepResult};
@@ -231,7 +231,8 @@ impl Serialize for Steps<'_, '_> {
 }
 
 impl StepDocument {
-    fn new(report: &StepReport<'_>, scenario: &Scenario) -> Self {
+    /// The document of a step.
+    pub fn new(report: &StepReport<'_>, scenario: &Scenario) -> Self {
         let failure = |failure: &Failure| {
             let place = failure.place(scenario);
             FailureDocument {
@@ -252,7 +253,8 @@ impl StepDocument {
 }
 
 impl ResultDocument {
-    fn new(report: &StepReport<'_>) -> Self {
+    /// What a step came to.
+    pub fn new(report: &StepReport<'_>) -> Self {
         match report.result {
             StepResult::Call(Outcome::Value(value)) => Self::Value(format!("{value:#x}")),
             StepResult::Call(Outcome::Errno(errno)) => Self::Errno(errno.name().to_owned()),
@@ -273,10 +275,15 @@ impl ResultDocument {
 
 impl ProcessDocument {
     fn new(process: &ProcessReport<'_>) -> Self {
+        Self::of(process.name, &process.snapshot)
+    }
+
+    /// The state of a process.
+    pub fn of(name: &str, snapshot: &Snapshot) -> Self {
         Self {
-            name: process.name.to_owned(),
-            vmas: process.snapshot.vmas.iter().map(VmaDocument::new).collect(),
-            pages: joined(&process.snapshot.pages)
+            name: name.to_owned(),
+            vmas: snapshot.vmas.iter().map(VmaDocument::new).collect(),
+            pages: joined(&snapshot.pages)
                 .iter()
                 .map(PagesDocument::new)
                 .collect(),

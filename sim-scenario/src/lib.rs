@@ -23,7 +23,7 @@ mod stepper;
 mod validate;
 
 pub use diagnostics::{Colors, Diagnostic, Diagnostics};
-pub use document::RunDocument;
+pub use document::{ProcessDocument, ResultDocument, RunDocument, StepDocument};
 pub use executor::{Action, CallAction, CallRole, CheckAction, Executor};
 pub use report::{Failure, ProcessReport, RunReport, StepReport, StepResult};
 pub use runner::{Observer, RunError, Unobserved, run};

@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
 pub(crate) mod completions;
+pub(crate) mod diff;
+pub(crate) mod explain;
 pub(crate) mod fuzz;
 pub(crate) mod man;
 pub(crate) mod replay;

@@ -197,7 +197,8 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
         .join(" ")
 }
 
-fn policy_name(policy: Policy) -> String {
+/// A memory policy with its nodes.
+pub(crate) fn policy_name(policy: Policy) -> String {
     match policy {
         Policy::Default => "default".to_owned(),
         Policy::Local => "local".to_owned(),

@@ -43,6 +43,11 @@ fn merge(report: &MergeReport) -> Option<String> {
     }
 }
 
+/// What became of a merge, in a few words in any case.
+pub(crate) fn describe_merge(report: &MergeReport) -> String {
+    merge(report).unwrap_or_else(|| "no merge: nothing is adjacent".to_owned())
+}
+
 /// That nothing is there to merge with goes without saying.
 fn refusal(side: &str, result: Result<(), Refusal>) -> Option<String> {
     match result {
@@ -51,7 +56,8 @@ fn refusal(side: &str, result: Result<(), Refusal>) -> Option<String> {
     }
 }
 
-fn addresses(range: PageRange) -> String {
+/// A range as maps shows it.
+pub(crate) fn addresses(range: PageRange) -> String {
     format!("{:x}-{:x}", range.start(), range.end())
 }
 

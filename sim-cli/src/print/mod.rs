@@ -1,7 +1,9 @@
 //! Results as text for people.
 
 pub(crate) mod describe;
+pub(crate) mod diff;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod fuzz;
 pub(crate) mod layout;
 pub(crate) mod replay;

@@ -94,7 +94,8 @@ fn is_plain(expect: &Expect) -> bool {
     )
 }
 
-fn call_outcome(op: &Op, outcome: Outcome) -> String {
+/// The outcome of a call in a word.
+pub(crate) fn call_outcome(op: &Op, outcome: Outcome) -> String {
     match (op, outcome) {
         (Op::Mmap(_) | Op::Mremap(_) | Op::Brk(_), Outcome::Value(_)) => outcome.to_string(),
         (Op::Access { .. }, Outcome::Value(value)) if value != 0 => format!("{value:#04x}"),

@@ -12,7 +12,7 @@ mod vmas;
 use sim_core::{Outcome, Snapshot, VmFlags};
 
 pub use difference::{Difference, VmaField};
-pub use render::side_by_side;
+pub use render::{listing, side_by_side};
 
 /// How much is compared; each level includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

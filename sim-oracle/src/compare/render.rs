@@ -98,6 +98,11 @@ fn vma_lines(of: &VmaSnapshot) -> Vec<String> {
     lines
 }
 
+/// A snapshot as text: every VMA with its counters that are not zero, then the page runs.
+pub fn listing(snapshot: &Snapshot) -> String {
+    lines(snapshot).join("\n")
+}
+
 /// Two snapshots side by side; lines that are not the same have a `!` between them.
 pub fn side_by_side(names: (&str, &str), left: &Snapshot, right: &Snapshot) -> String {
     let (left, right) = (lines(left), lines(right));
