@@ -2,7 +2,7 @@
 //! (`mm/memory.c: do_fault_around()`, `mm/filemap.c: filemap_map_pages()`, 6.19).
 
 use sim_core::{FileRef, MappedKind, VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, VaRange};
+use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, Va, VaRange};
 
 use super::Fault;
 use crate::error::FaultError;
@@ -46,20 +46,13 @@ impl<A: Arch> Pager<'_, A> {
         {
             return Ok(false);
         }
-        if thp::object::map_cached(self, fault, object)? {
-            return Ok(true);
-        }
-        let range = self
-            .cached_page(object, fault.vma, fault.addr)
-            .and_then(|pfn| thp::object::whole_folio(self, fault, object, pfn))
-            .unwrap_or_else(|| window(fault.vma, fault.addr));
-        let cached: Vec<_> = range
-            .page_addresses()
-            .filter_map(|page| Some((page, self.cached_page(object, fault.vma, addr(page))?)))
-            .collect();
+        let cached = self.cached_around(fault, object);
         let Some((first, _)) = cached.first() else {
             return Ok(false);
         };
+        if thp::object::map_cached(self, fault, object, cached[0])? {
+            return Ok(true);
+        }
         // Where the first page found is the file's last one, nobody installs the page table that
         // the kernel has allocated for the window (filemap_map_pmd() is not called then).
         let last = object.lock().size_in_pages() <= fault.vma.pgoff_of(addr(*first)).get() + 1;
@@ -91,6 +84,24 @@ impl<A: Arch> Pager<'_, A> {
             mapped |= is_fault;
         }
         Ok(mapped)
+    }
+
+    /// The cached pages around a fault: those of the window, or all of a huge page that begins it,
+    /// even beyond the end of the object.
+    fn cached_around(&self, fault: &Fault<'_>, object: &FileObject) -> Vec<(Va, Pfn)> {
+        let cached: Vec<_> = window(fault.vma, fault.addr)
+            .page_addresses()
+            .filter_map(|page| Some((page, self.cached_page(object, fault.vma, addr(page))?)))
+            .collect();
+        let first = cached.first().copied();
+        let whole = first.and_then(|page| thp::object::whole_folio(self, fault, object, page));
+        match whole {
+            Some((range, head)) => {
+                let pages = (0..HUGE_PAGES).map(|i| head.add(i));
+                range.page_addresses().zip(pages).collect()
+            }
+            None => cached,
+        }
     }
 
     /// The page of the cache for an address, without making one. A page that asks for more to be

@@ -73,9 +73,9 @@ impl<A: Arch> Pager<'_, A> {
         let prot = self.page_prot(fault.vma);
         let entry = |pfn| Self::maybe_write(fault, Entry::page(pfn, prot).mk_young().mk_dirty());
         let armed = fault.vma.flags().intersects(VmFlags::UFFD);
-        let whole = thp::object::whole_folio(self, fault, object, pfn).filter(|_| !armed);
-        let mapped =
-            whole.is_some_and(|range| thp::object::map_pages(self, fault, (range, pfn), entry));
+        let page = (va(fault.addr), pfn);
+        let whole = thp::object::whole_folio(self, fault, object, page).filter(|_| !armed);
+        let mapped = whole.is_some_and(|whole| thp::object::map_pages(self, fault, whole, entry));
         if !mapped {
             self.map_object_page(fault, old, pfn, entry(pfn));
         }

@@ -19,11 +19,9 @@ pub(super) fn append_runs<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, runs: &mut V
         match leaf {
             Leaf::Absent => {}
             Leaf::Huge(slot) => {
-                for at in range.page_addresses() {
-                    let index = at.pte_index() as u64;
-                    if let Some(state) = state(pager, vma, slot.entry(), index) {
-                        push(runs, page_range(page_at(at)), state);
-                    }
+                // The first page of a huge one speaks for all of them.
+                if let Some(state) = state(pager, vma, slot.entry(), 0) {
+                    push(runs, page_range(range), state);
                 }
             }
             Leaf::Table(table) => {

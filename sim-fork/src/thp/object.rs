@@ -2,15 +2,15 @@
 //! `mm/filemap.c: filemap_map_pages()`, 6.19).
 
 use sim_core::{VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, VaRange};
+use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, Va, VaRange};
 
 use crate::error::FaultError;
 use crate::fault::Fault;
-use crate::file::{FileObject, Lookup};
+use crate::file::FileObject;
 use crate::folio;
 use crate::pager::Pager;
 use crate::thp::eligible;
-use crate::va::va;
+use crate::va::{addr, va};
 
 /// Maps the huge page that `pfn` is part of, if the block is empty and can have it. A read maps it
 /// as the VMA says, a write makes it dirty. True if it is mapped now.
@@ -54,7 +54,7 @@ pub(crate) fn map<A: Arch>(
     Ok(true)
 }
 
-/// Maps the huge page of a file's cache around a read fault (`filemap_map_pmd()`). True if it did.
+/// Maps the huge page that begins the window of a read fault (`filemap_map_pmd()`). True if it did.
 ///
 /// # Errors
 /// If there is no memory for tables above.
@@ -62,49 +62,46 @@ pub(crate) fn map_cached<A: Arch>(
     pager: &Pager<'_, A>,
     fault: &Fault<'_>,
     object: &FileObject,
+    (at, pfn): (Va, Pfn),
 ) -> Result<bool, FaultError> {
-    let index = fault.vma.pgoff_of(fault.addr).get();
-    let state = object.lock();
-    let Lookup::Present(pfn) = state.lookup(index) else {
-        return Ok(false);
-    };
-    if !may_reach_end(pager, object, state.size_in_pages(), (index, pfn)) {
+    if !may_reach_end(pager, fault.vma, object, (at, pfn)) {
         return Ok(false);
     }
-    drop(state);
-    map(pager, fault.vma, fault.addr, (pfn, false))
+    map(pager, fault.vma, addr(at), (pfn, false))
 }
 
-/// The addresses at which the whole huge page around a fault would be mapped by single entries;
-/// `None` if there is none, or it sticks out of the VMA or of the PTE table.
+/// The addresses at which the whole huge page of a page near a fault would be mapped by single
+/// entries, and its first frame; `None` if there is none, or it sticks out of the VMA or of the PTE
+/// table.
 pub(crate) fn whole_folio<A: Arch>(
     pager: &Pager<'_, A>,
     fault: &Fault<'_>,
     object: &FileObject,
-    pfn: Pfn,
-) -> Option<VaRange> {
-    if !pager.frames().is_large(pfn) {
-        return None;
-    }
-    let index = fault.vma.pgoff_of(fault.addr).get();
-    let size = object.lock().size_in_pages();
-    let fits = eligible::is_suitable(fault.vma, fault.addr.pmd_down());
-    let whole = fits && may_reach_end(pager, object, size, (index, pfn));
+    (at, pfn): (Va, Pfn),
+) -> Option<(VaRange, Pfn)> {
+    let large = pager.frames().is_large(pfn);
+    let base = at.huge_down();
+    let fits = large && eligible::is_suitable(fault.vma, addr(base));
+    let whole = fits && may_reach_end(pager, fault.vma, object, (at, pfn));
     whole.then(|| {
-        let base = va(fault.addr).huge_down();
-        VaRange::new(base, base.add(sim_core::PMD_SIZE))
+        let range = VaRange::new(base, base.add(sim_core::PMD_SIZE));
+        (range, pager.frames().head(pfn))
     })
 }
 
 /// May the folio be mapped whole though the object may end inside it? That of shared memory may.
 fn may_reach_end<A: Arch>(
     pager: &Pager<'_, A>,
+    vma: &Vma,
     object: &FileObject,
-    size_in_pages: u64,
-    (index, pfn): (u64, Pfn),
+    (at, pfn): (Va, Pfn),
 ) -> bool {
+    if object.file().is_shmem() {
+        return true;
+    }
+    let index = vma.pgoff_of(addr(at)).get();
     let first = index - (pfn.get() - pager.frames().head(pfn).get());
-    object.file().is_shmem() || first + HUGE_PAGES <= size_in_pages
+    first + HUGE_PAGES <= object.lock().size_in_pages()
 }
 
 /// Maps every page of a folio by an entry of its own, made by `entry`, if all entries are empty.
@@ -112,7 +109,7 @@ fn may_reach_end<A: Arch>(
 pub(crate) fn map_pages<A: Arch>(
     pager: &Pager<'_, A>,
     fault: &Fault<'_>,
-    (range, pfn): (VaRange, Pfn),
+    (range, head): (VaRange, Pfn),
     entry: impl Fn(Pfn) -> Entry<A>,
 ) -> bool {
     let at = va(fault.addr);
@@ -122,7 +119,6 @@ pub(crate) fn map_pages<A: Arch>(
     if !table.slots(range).all(|slot| slot.get().is_none()) {
         return false;
     }
-    let head = pager.frames().head(pfn);
     for (slot, i) in table.slots(range).zip(0..) {
         let page = head.add(i);
         pager.frames().get(page);
