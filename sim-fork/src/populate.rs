@@ -99,7 +99,11 @@ impl<A: Arch> Pager<'_, A> {
                 kind,
                 prepare,
             };
-            addr = self.fault_in(&fault).map_err(FaultError::gup)?;
+            addr = self.fault_in(&fault).map_err(|error| match error {
+                // Without FOLL_HWPOISON a poisoned page is a bad address like others.
+                FaultError::Poison => Errno::EFAULT.into(),
+                other => other.gup(),
+            })?;
         }
         Ok(())
     }

@@ -43,6 +43,9 @@ impl<A: Arch> Pager<'_, A> {
         if self.fault_around(fault, object, file)? {
             return Ok(());
         }
+        if self.read_around(fault, object)? {
+            return Ok(());
+        }
         let pfn = self.object_page(fault, object)?;
         if thp::object::map(self, fault.vma, fault.addr, (pfn, false))? {
             return Ok(());
@@ -61,6 +64,9 @@ impl<A: Arch> Pager<'_, A> {
         object: &Arc<FileObject>,
         old: Entry<A>,
     ) -> Result<(), FaultError> {
+        if self.read_around(fault, object)? {
+            return Ok(());
+        }
         let pfn = self.object_page(fault, object)?;
         if has_page_mkwrite(file) {
             folio::mark_dirty(self.frames(), pfn);
@@ -92,7 +98,8 @@ impl<A: Arch> Pager<'_, A> {
     ) -> Result<(), FaultError> {
         (fault.prepare)()?;
         let copy = self.alloc_frame(folio::new_anon(fault.vma))?;
-        let source = self.object_page(fault, object);
+        let around = self.read_around(fault, object);
+        let source = around.and_then(|_| self.object_page(fault, object));
         let ready = source.and_then(|source| self.alloc_table(fault).map(|()| source));
         let source = ready.inspect_err(|_| {
             self.frames().put(copy);

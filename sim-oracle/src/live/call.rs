@@ -7,8 +7,10 @@ use sim_core::{
 
 use super::error::broken;
 use super::process::Process;
+use super::worker::Worker;
 use super::worker::command::{Done, Hang, Op, Patience};
-use super::worker::layout::{SCRATCH, SCRATCH_SIZE};
+use super::worker::layout::{SCRATCH, SCRATCH_SIZE, kind};
+use super::worker::region::Region;
 use super::{LiveKernel, limits, policy, worker};
 
 impl LiveKernel {
@@ -301,9 +303,13 @@ impl LiveKernel {
     }
 
     fn clear_refs(&mut self, pid: Pid, value: u8) -> Result<Outcome, BackendError> {
-        let path = format!("/proc/{}/clear_refs", self.process(pid)?.worker().pid());
+        let worker = self.process(pid)?.worker();
+        let path = format!("/proc/{}/clear_refs", worker.pid());
         match std::fs::write(path, value.to_string()) {
-            Ok(()) => Ok(Outcome::OK),
+            Ok(()) => {
+                flush_translations(worker, &self.region).map_err(|e| broken(&e))?;
+                Ok(Outcome::OK)
+            }
             Err(error) => match error.raw_os_error() {
                 Some(number) => outcome(Done::Result(-i64::from(number))),
                 None => Err(broken(&error)),
@@ -327,6 +333,19 @@ impl LiveKernel {
         self.drain.force();
         Ok(Outcome::OK)
     }
+}
+
+/// Makes the CPU forget its translations of a process.
+///
+/// The kernel does not do it after it has cleared accessed bits, and a translation that the CPU
+/// remembers does not set them again: whether an access shows would be left to chance. A change of
+/// protection of more pages than are flushed singly, in the worker's own memory, has them all
+/// flushed (`arch/x86/mm/tlb.c: flush_tlb_mm_range()`).
+fn flush_translations(worker: &Worker, region: &Region) -> std::io::Result<()> {
+    let protect = |prot| Op::syscall(libc::SYS_mprotect, [SCRATCH, SCRATCH_SIZE, prot]);
+    let touch = Op::access(kind::READ, SCRATCH, SCRATCH_SIZE / PAGE_SIZE, 0);
+    let ops = [touch, protect(1), protect(3)];
+    worker.prepare(region, &ops).map(drop)
 }
 
 pub(super) fn not_supported<T>(why: &str) -> Result<T, BackendError> {
