@@ -87,6 +87,7 @@ impl<A: Arch> Pager<'_, A> {
     fn zap_present(&self, vma: &Vma, slot: PteSlot<'_, A>, entry: Entry<A>, mode: ZapMode) {
         let Some(pfn) = Self::normal_page(entry) else {
             slot.set(Entry::NONE);
+            Self::leave_uffd_wp(vma, slot, entry, mode);
             return;
         };
         let kind = folio::rss_kind(self.frames(), pfn);
