@@ -63,6 +63,12 @@ pub(crate) enum Command {
     /// With --live they also run on the running kernel. Otherwise they run in a simulator whose
     /// VMAs are in a plain ordered map, and invariants are checked after every call.
     Fuzz(FuzzArguments),
+    /// Print conformance vectors as JSON: calls, results, and the state after each.
+    ///
+    /// From scenarios, and with --seed generated ones. What ran on the running kernel too, with the
+    /// same results and states, says so. A sequence on which the simulator and the kernel differ is
+    /// left out, and the exit code is 1.
+    Vectors(VectorsArguments),
     /// Print the JSON Schema of the scenario language, or of what `run --json` prints.
     Schema(SchemaArguments),
     /// Print completions for a shell.
@@ -89,6 +95,10 @@ pub(crate) struct RunArguments {
     /// Check the simulator's invariants after every step.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Print how many VMAs each process had at most, and which step got there, even if that is far
+    /// from the limit.
+    #[arg(long, conflicts_with_all = ["json", "quiet"])]
+    pub(crate) map_count: bool,
     /// Only print what failed, and the summary.
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -132,6 +142,27 @@ pub(crate) struct DiffArguments {
     /// Print one JSON document and nothing else.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `vmsim vectors`.
+#[derive(Args, Debug)]
+pub(crate) struct VectorsArguments {
+    /// Scenarios; of a directory every *.toml file in it; `-` is standard input.
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Also generate vectors from this seed.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// How many calls to generate.
+    #[arg(long, value_name = "N", default_value_t = 400, requires = "seed")]
+    pub(crate) ops: u64,
+    /// What generated calls are about.
+    #[arg(long, value_name = "MODE", value_parser = mode, default_value = "mixed", requires = "seed")]
+    pub(crate) mode: Mode,
+    /// The kernel: a profile, which is only simulated, or `host`, on which all is verified. Without
+    /// it, scenarios have what they say, and generated vectors `host` where that is possible.
+    #[arg(long, value_name = "PROFILE", value_parser = kernel)]
+    pub(crate) kernel: Option<Kernel>,
 }
 
 /// Which machine is simulated.

@@ -8,6 +8,7 @@ mod commands;
 mod ending;
 mod live;
 mod output;
+mod peaks;
 mod print;
 mod scenarios;
 mod simulator;
@@ -41,6 +42,7 @@ fn dispatch(command: &Command, output: &mut Output) -> Result<Ending, Trouble> {
         Command::Replay(arguments) => commands::replay::run(arguments, output),
         Command::Verify(arguments) => commands::verify::run(arguments, output),
         Command::Fuzz(arguments) => commands::fuzz::run(arguments, output),
+        Command::Vectors(arguments) => commands::vectors::run(arguments, output),
         Command::Schema(arguments) => commands::schema::run(arguments, output),
         Command::Completions(arguments) => commands::completions::run(arguments, output),
         Command::Man => commands::man::run(output),

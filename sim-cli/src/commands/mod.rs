@@ -8,4 +8,5 @@ pub(crate) mod man;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod vectors;
 pub(crate) mod verify;

@@ -7,6 +7,7 @@ use sim_scenario::{Observer, Overrides, RunReport, Scenario, StepReport};
 use crate::arguments::RunArguments;
 use crate::ending::{Ending, Trouble};
 use crate::output::Output;
+use crate::peaks::Peaks;
 use crate::print;
 use crate::print::run::Tally;
 use crate::scenarios;
@@ -44,6 +45,7 @@ fn documents(
             check: arguments.check,
             print: None,
             running: None,
+            peaks: Peaks::default(),
         };
         reports.push(go(&mut watcher, &mut *simulator)?);
     }
@@ -112,13 +114,20 @@ impl Session<'_> {
                 failures_only: arguments.quiet,
             }),
             running: None,
+            peaks: Peaks::default(),
         };
         let report = go(&mut watcher, &mut *simulator)?;
+        let peaks = watcher.peaks;
         self.tally.add(&report);
         match arguments.dump {
             Some(what) => dump(&report, what.kind(), &*simulator, self.output)?,
             None if !arguments.quiet => print::run::processes(&report, self.output),
             None => {}
+        }
+        if !arguments.quiet {
+            let limit = scenario.setup.limits.max_map_count as usize;
+            let shown = peaks.shown(limit, arguments.map_count);
+            print::run::peaks(&shown, limit, self.report_to());
         }
         Ok(())
     }
@@ -178,11 +187,18 @@ struct Watcher<'s, 'o> {
     print: Option<Print<'o>>,
     /// The process whose step is running.
     running: Option<Pid>,
+    peaks: Peaks,
 }
 
 struct Print<'o> {
     output: &'o mut Output,
     failures_only: bool,
+}
+
+impl Watcher<'_, '_> {
+    fn shows_all(&self) -> bool {
+        self.print.as_ref().is_some_and(|to| !to.failures_only)
+    }
 }
 
 impl Observer<dyn SimBackend> for Watcher<'_, '_> {
@@ -192,8 +208,7 @@ impl Observer<dyn SimBackend> for Watcher<'_, '_> {
         pid: Pid,
         simulator: &mut (dyn SimBackend + 'static),
     ) {
-        let shown = self.print.as_ref().is_some_and(|to| !to.failures_only);
-        if shown {
+        if self.shows_all() {
             let _ = simulator.record_events(pid, true);
             self.running = Some(pid);
         }
@@ -204,10 +219,11 @@ impl Observer<dyn SimBackend> for Watcher<'_, '_> {
             return;
         };
         if !print.failures_only {
-            let events = self
-                .running
-                .take()
-                .and_then(|pid| simulator.take_events(pid).ok());
+            let running = self.running.take();
+            if let Some(pid) = running {
+                self.peaks.note(report, pid, simulator);
+            }
+            let events = running.and_then(|pid| simulator.take_events(pid).ok());
             let events = events.unwrap_or_default();
             print::run::step(report, self.scenario, &events, print.output);
         } else if !report.is_ok() {

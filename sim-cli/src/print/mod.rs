@@ -9,6 +9,7 @@ pub(crate) mod layout;
 pub(crate) mod replay;
 pub(crate) mod replay_json;
 pub(crate) mod run;
+pub(crate) mod vectors;
 pub(crate) mod verify;
 
 /// A value as JSON for people to read.

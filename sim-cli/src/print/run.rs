@@ -6,6 +6,7 @@ use sim_scenario::{RunReport, Scenario, StepReport, StepResult};
 
 use super::{describe, events, layout};
 use crate::output::{Output, Style};
+use crate::peaks::Peak;
 
 /// Columns of a step before its outcome.
 const OUTCOME_COLUMN: usize = 74;
@@ -117,6 +118,27 @@ pub(crate) fn processes(report: &RunReport<'_>, output: &mut Output) {
         let name = output.paint(Style::Strong, process.name);
         output.line(name);
         layout::print(&process.snapshot, output);
+    }
+}
+
+/// The most VMAs that processes had.
+pub(crate) fn peaks(peaks: &[Peak], limit: usize, output: &mut Output) {
+    if peaks.is_empty() {
+        return;
+    }
+    output.line("");
+    let line = output.paint(Style::Strong, "most VMAs at a time");
+    output.line(line);
+    for peak in peaks {
+        let Peak {
+            process,
+            vmas,
+            step,
+        } = peak;
+        let share = vmas * 100 / limit.max(1);
+        output.line(format!(
+            "  {process:<8} {vmas} after step {step}: {share} % of max_map_count, {limit}"
+        ));
     }
 }
 

@@ -6,7 +6,7 @@ use sim_core::{BackendError, Call, Outcome, Pid, Setup};
 
 use super::{Contestant, Found, Shared};
 use crate::compare::Difference;
-use crate::generate::Generator;
+use crate::generate::{Generator, run_seed};
 use crate::lockstep::{Divergence, Lockstep, Side};
 use crate::render;
 use crate::shrink::{Shrunk, shrink};
@@ -206,12 +206,4 @@ fn used_files_only(mut setup: Setup, calls: &[(Pid, Call)]) -> Setup {
         .unwrap_or(0);
     setup.files.truncate(used);
     setup
-}
-
-/// The seed of a run (splitmix64 of both numbers).
-fn run_seed(seed: u64, run: u64) -> u64 {
-    let mut z = seed.wrapping_add(run.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
 }

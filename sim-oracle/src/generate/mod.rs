@@ -117,6 +117,14 @@ impl Generator {
     }
 }
 
+/// The seed of a run (splitmix64 of both numbers).
+pub const fn run_seed(seed: u64, run: u64) -> u64 {
+    let mut z = seed.wrapping_add(run.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
 /// A mode's weights, distorted for one run.
 fn swarm(mode: Mode, rng: &mut SmallRng) -> Vec<(Op, u32)> {
     let mut weights = mode::weights(mode);

@@ -134,6 +134,11 @@ macro_rules! bool_features {
         /// The features that are on or off, by name.
         pub(crate) const BOOL_FEATURES: &[&str] = &[$(stringify!($name),)+];
 
+        /// The features that are on or off, each with its name.
+        pub fn features_by_name(features: &Features) -> Vec<(&'static str, bool)> {
+            vec![$((stringify!($name), features.$name),)+]
+        }
+
         fn bool_feature<'f>(features: &'f mut Features, name: &str) -> Option<&'f mut bool> {
             $(if name == stringify!($name) {
                 return Some(&mut features.$name);
