@@ -1,0 +1,97 @@
+//! Every scenario of the library holds, on both architectures and with all invariants checked after
+//! every step; and both give the same VMAs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Fails with the scenarios' own words if an expectation does not hold.
+#[track_caller]
+fn run(file: &Path, arch: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_vmsim"))
+        .args(["run", "--json", "--check", "--arch", arch])
+        .arg(file)
+        .output()
+        .expect("vmsim runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{} on {arch}: {}\n{text}\n{}",
+        file.display(),
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_str(&text).expect("a JSON document")
+}
+
+fn library() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+}
+
+fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("the library is there") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            scenarios(&path, found);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            found.push(path);
+        }
+    }
+}
+
+/// Where scenarios put what they map at fixed addresses. The heap is elsewhere on each architecture.
+const ARENA: &str = "0x1000";
+
+/// Names, addresses, offsets, files and flags of every VMA. Only one architecture tracks soft-dirty
+/// memory.
+fn vmas(document: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for process in document["processes"].as_array().expect("processes") {
+        for vma in process["vmas"].as_array().expect("vmas") {
+            if !vma["start"]
+                .as_str()
+                .expect("an address")
+                .starts_with(ARENA)
+            {
+                continue;
+            }
+            let flags = vma["flags"].as_array().expect("flags").iter();
+            let flags: Vec<_> = flags.filter(|flag| *flag != "sd").collect();
+            lines.push(format!(
+                "{} {} {} {} {} {} {flags:?} {}",
+                process["name"],
+                vma["start"],
+                vma["end"],
+                vma["perms"],
+                vma["offset"],
+                vma["file"],
+                vma["anon_vma"]
+            ));
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_scenario_holds_on_every_architecture() {
+    let mut files = Vec::new();
+    scenarios(&library(), &mut files);
+    files.sort();
+    assert!(files.len() >= 25, "the library has {} files", files.len());
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("it can be read");
+        let bound = text.lines().find(|line| line.starts_with("arch"));
+        match bound {
+            Some(line) if line.contains("\"arm64\"") => drop(run(&file, "arm64")),
+            Some(_) => drop(run(&file, "x86_64")),
+            None => {
+                let (x86_64, arm64) = (run(&file, "x86_64"), run(&file, "arm64"));
+                assert_eq!(vmas(&x86_64), vmas(&arm64), "{}", file.display());
+            }
+        }
+    }
+}
