@@ -43,7 +43,7 @@ impl<A: Arch> Pager<'_, A> {
         if self.fault_around(fault, object, file)? {
             return Ok(());
         }
-        if self.read_around(fault, object)? {
+        if self.read_missing(fault, object)? {
             return Ok(());
         }
         let pfn = self.object_page(fault, object)?;
@@ -64,9 +64,6 @@ impl<A: Arch> Pager<'_, A> {
         object: &Arc<FileObject>,
         old: Entry<A>,
     ) -> Result<(), FaultError> {
-        if self.read_around(fault, object)? {
-            return Ok(());
-        }
         let pfn = self.object_page(fault, object)?;
         if has_page_mkwrite(file) {
             folio::mark_dirty(self.frames(), pfn);
@@ -98,8 +95,7 @@ impl<A: Arch> Pager<'_, A> {
     ) -> Result<(), FaultError> {
         (fault.prepare)()?;
         let copy = self.alloc_frame(folio::new_anon(fault.vma))?;
-        let around = self.read_around(fault, object);
-        let source = around.and_then(|_| self.object_page(fault, object));
+        let source = self.object_page(fault, object);
         let ready = source.and_then(|source| self.alloc_table(fault).map(|()| source));
         let source = ready.inspect_err(|_| {
             self.frames().put(copy);
@@ -147,6 +143,22 @@ impl<A: Arch> Pager<'_, A> {
         }
         self.read_ahead(fault, object, index);
         load_page(self, object, index)
+    }
+
+    /// Reads a disk file's page that is not in memory. If it was so, the fault is taken again, since
+    /// mmap_lock was dropped meanwhile: then it finds neighbours to map, too.
+    fn read_missing(&self, fault: &Fault<'_>, object: &FileObject) -> Result<bool, FaultError> {
+        let index = fault.vma.pgoff_of(fault.addr).get();
+        let missing = matches!(
+            object.lock().lookup(index),
+            Lookup::OnDisk(_) | Lookup::Hole
+        );
+        if object.file().kind != MappedKind::Regular || !missing {
+            return Ok(false);
+        }
+        self.read_ahead(fault, object, index);
+        load_page(self, object, index)?;
+        Ok(true)
     }
 
     /// Reads around a page that is not in memory, or on from one that asks for it

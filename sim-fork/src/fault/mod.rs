@@ -12,7 +12,6 @@ mod anon;
 mod around;
 mod file;
 mod marker;
-mod readahead;
 mod swap;
 mod wp;
 

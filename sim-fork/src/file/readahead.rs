@@ -11,8 +11,9 @@ use super::{CachedPage, FileObject, FileState, Lookup};
 use crate::folio::NEW_FILE;
 use crate::shared::Shared;
 
-/// Pages that are read around a fault (`ra_pages`, 128 KiB).
-const WINDOW: u64 = 32;
+/// Pages that are read around a fault (`ra_pages`: `read_ahead_kb` of the disk, here 8 MiB as disks of
+/// virtual machines have it; the kernel's own default is 128 KiB).
+const WINDOW: u64 = 2048;
 
 /// So many of them lie before the fault.
 const BEFORE: u64 = WINDOW / 2;
