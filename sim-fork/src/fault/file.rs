@@ -141,7 +141,6 @@ impl<A: Arch> Pager<'_, A> {
                 | Lookup::Beyond => {}
             }
         }
-        self.read_ahead(fault, object, index);
         load_page(self, object, index)
     }
 
@@ -156,31 +155,8 @@ impl<A: Arch> Pager<'_, A> {
         if object.file().kind != MappedKind::Regular || !missing {
             return Ok(false);
         }
-        self.read_ahead(fault, object, index);
         load_page(self, object, index)?;
         Ok(true)
-    }
-
-    /// Reads around a page that is not in memory, or on from one that asks for it
-    /// (`mm/filemap.c: filemap_fault()`).
-    fn read_ahead(&self, fault: &Fault<'_>, object: &FileObject, index: u64) {
-        if object.file().kind != MappedKind::Regular {
-            return;
-        }
-        let looked_up = object.lock().lookup(index);
-        let flags = fault.vma.flags();
-        match looked_up {
-            Lookup::OnDisk(_) | Lookup::Hole => {
-                file::readahead::around_fault(self.shared, object, index, flags);
-            }
-            Lookup::Present(pfn) if self.frames().meta(pfn).has(FrameFlags::READAHEAD) => {
-                if !flags.contains(VmFlags::RAND_READ) {
-                    self.frames().meta(pfn).clear_flags(FrameFlags::READAHEAD);
-                    file::readahead::after_mark(self.shared, object, index);
-                }
-            }
-            Lookup::Present(_) | Lookup::Pristine(_) | Lookup::Swapped(_) | Lookup::Beyond => {}
-        }
     }
 }
 

@@ -44,8 +44,6 @@ bitflags! {
         const LRU = 1 << 14;
         /// Has a place in swap (`PG_swapcache`).
         const SWAPCACHE = 1 << 15;
-        /// Reading it asks for more to be read ahead (`PG_readahead`); fault-around leaves it out.
-        const READAHEAD = 1 << 16;
     }
 }
 
