@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sim_core::{FileRef, MappedKind, VmFlags};
-use sim_pagetable::{Arch, Entry, FrameFlags, Pfn};
+use sim_pagetable::{Arch, Entry, Pfn};
 
 use super::Fault;
 use crate::error::FaultError;
