@@ -218,7 +218,8 @@ pub(crate) struct VerifyArguments {
     /// what the running kernel does.
     #[arg(long, value_name = "PROFILE", value_parser = kernel, default_value = "host")]
     pub(crate) kernel: Kernel,
-    /// How much is compared: results, VMAs, flags, or page states and counters too.
+    /// How much is compared: results, VMAs, flags, or page states and counters too (these only
+    /// with --live).
     #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "pages")]
     pub(crate) level: Level,
     /// Print one JSON document and nothing else.
@@ -260,10 +261,11 @@ pub(crate) struct FuzzArguments {
     /// --live and is found by trying what the running kernel does.
     #[arg(long, value_name = "PROFILE", value_parser = kernel)]
     pub(crate) kernel: Option<Kernel>,
-    /// How much is compared: results, VMAs, flags, or page states and counters too.
+    /// How much is compared: results, VMAs, flags, or page states and counters too (these only
+    /// with --live).
     #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "pages")]
     pub(crate) level: Level,
-    /// Check the simulator's invariants after every call (always without --live).
+    /// Check the simulator's invariants after every call.
     #[arg(long)]
     pub(crate) check: bool,
     /// Print one JSON document and nothing else.

@@ -10,8 +10,10 @@ pub mod generate;
 )]
 pub mod live;
 pub mod lockstep;
+pub mod model;
 pub mod render;
 pub mod shrink;
 
 pub use compare::{Comparison, Difference, Level};
 pub use lockstep::{Divergence, Lockstep};
+pub use model::Model;

@@ -2,11 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sim_core::store::BTreeStore;
-use sim_core::{Backend, Setup};
-use sim_fork::{SimBackend, new_machine_with_store};
-use sim_oracle::Comparison;
-use sim_oracle::fuzz::{Contestant, Fresh, Options, Simulator, fuzz};
+use sim_core::Setup;
+use sim_oracle::fuzz::{Contestant, Options, Simulator, against_model, fuzz};
+use sim_oracle::{Comparison, Level};
 
 use crate::arguments::{FuzzArguments, Kernel};
 use crate::ending::{Ending, Trouble};
@@ -20,7 +18,7 @@ pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Endi
     let other = if arguments.live {
         Other::Kernel
     } else {
-        Other::PlainStore
+        Other::Model
     };
     if !arguments.json {
         print::fuzz::heading(&options, other, output);
@@ -34,11 +32,9 @@ pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Endi
             &|progress| meter.show(progress),
         )
     } else {
-        fuzz(
-            &options,
-            &|| (simulator(true), plain_store()),
-            &|progress| meter.show(progress),
-        )
+        fuzz(&options, &|| against_model(check), &|progress| {
+            meter.show(progress)
+        })
     };
     meter.clear();
     let report = report.map_err(|error| simulator::trouble(&error))?;
@@ -54,6 +50,12 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
     if arguments.live {
         live::available()?;
     }
+    // The model knows nothing of pages.
+    let most = if arguments.live {
+        Level::Pages
+    } else {
+        Level::Flags
+    };
     let seed = arguments.seed.unwrap_or_else(fresh_seed);
     // With --live the running kernel's profile, otherwise the newest one.
     let kernel = arguments.kernel.or(arguments.live.then_some(Kernel::Host));
@@ -62,7 +64,7 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
         first_run: arguments.first_run,
         calls: arguments.ops,
         jobs: arguments.jobs,
-        comparison: Comparison::new(arguments.level),
+        comparison: Comparison::new(arguments.level.min(most)),
         ..Options::new(seed, arguments.mode, setup)
     })
 }
@@ -75,13 +77,4 @@ fn fresh_seed() -> u64 {
 
 fn simulator(check: bool) -> Box<dyn Contestant> {
     Box::new(Simulator::new(check))
-}
-
-/// The simulator with VMAs in a `BTreeMap`: what the tree of VMAs must behave as.
-fn plain_store() -> Box<dyn Contestant> {
-    Box::new(Fresh::new("vmsim with a plain store", |setup: &Setup| {
-        let machine: Box<dyn SimBackend> = new_machine_with_store::<BTreeStore>(setup)?;
-        let backend: Box<dyn Backend> = machine;
-        Ok(backend)
-    }))
 }

@@ -15,15 +15,15 @@ use crate::output::{Output, Style};
 pub(crate) enum Other {
     /// The running kernel.
     Kernel,
-    /// A simulator with another store.
-    PlainStore,
+    /// The reference model.
+    Model,
 }
 
 impl Other {
     const fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
-            Self::PlainStore => "plain store",
+            Self::Model => "model",
         }
     }
 }
@@ -32,7 +32,7 @@ impl Other {
 pub(crate) fn heading(options: &Options, other: Other, output: &mut Output) {
     let against = match other {
         Other::Kernel => "the running kernel",
-        Other::PlainStore => "the simulator with a plain store",
+        Other::Model => "the reference model",
     };
     let seed = output.paint(Style::Strong, format!("seed {}", options.seed));
     output.line(format!(

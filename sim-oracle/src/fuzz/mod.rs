@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sim_core::{BackendError, Call, Pid, Setup};
+use sim_core::{Backend, BackendError, Call, Pid, Setup};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use contestant::Live;
@@ -17,6 +17,7 @@ pub use contestant::{Contestant, Fresh, Simulator};
 use crate::compare::Comparison;
 use crate::generate::Mode;
 use crate::lockstep::Divergence;
+use crate::model::Model;
 use job::Job;
 
 /// What is to be fuzzed.
@@ -107,6 +108,17 @@ pub struct Report {
     pub found: Option<Box<Found>>,
     /// Calls that the left side does not model, by operation and reason.
     pub not_modelled: BTreeMap<String, u64>,
+}
+
+/// The simulator and the reference model, compared in what both know: results, layout, flags.
+#[must_use]
+pub fn against_model(check: bool) -> (Box<dyn Contestant>, Box<dyn Contestant>) {
+    let model = Fresh::new("the reference model", |setup: &Setup| {
+        let model: Box<dyn Backend> = Box::new(Model::new(setup));
+        Ok(model)
+    });
+    let simulator = Simulator::new(check).without_contents();
+    (Box::new(simulator), Box::new(model))
 }
 
 /// Makes the two sides, left and right, for one thread.

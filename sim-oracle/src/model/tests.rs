@@ -1,0 +1,85 @@
+//! The model beside the simulator: they agree, and the comparison would notice if they did not.
+
+use sim_core::{Backend, BackendError, CopyOnFork, Features, Profile, Setup};
+
+use super::Model;
+use crate::compare::{Comparison, Level};
+use crate::fuzz::{Contestant, Fresh, Options, Report, Simulator, against_model, fuzz};
+use crate::generate::Mode;
+
+fn options(mode: Mode, profile: Profile, calls: u64) -> Options {
+    Options {
+        calls,
+        comparison: Comparison::new(Level::Flags),
+        ..Options::new(1, mode, Setup::new(profile))
+    }
+}
+
+#[track_caller]
+fn agrees(report: &Report, what: &str) {
+    assert!(report.not_modelled.is_empty(), "{what}: {report:?}");
+    if let Some(found) = &report.found {
+        let shown = found.divergence.render(("simulator", "model"));
+        panic!("{what}:\n{}\n{shown}", found.scenario);
+    }
+}
+
+#[test]
+fn simulator_and_model_agree_in_every_mode() {
+    for &(name, mode) in Mode::NAMES {
+        let report = fuzz(
+            &options(mode, Profile::V6_19, 2_000),
+            &|| against_model(true),
+            &|_| {},
+        );
+        agrees(&report.expect("both sides run"), name);
+    }
+}
+
+#[test]
+fn simulator_and_model_agree_for_every_kernel() {
+    for &profile in Profile::ALL {
+        let options = options(Mode::Mixed, profile, 4_000);
+        let report = fuzz(&options, &|| against_model(false), &|_| {});
+        agrees(&report.expect("both sides run"), profile.name());
+    }
+}
+
+/// A model of a slightly different kernel.
+fn against_another(change: fn(&mut Features)) -> (Box<dyn Contestant>, Box<dyn Contestant>) {
+    let other = move |setup: &Setup| -> Result<Box<dyn Backend>, BackendError> {
+        let mut setup = setup.clone();
+        change(&mut setup.features);
+        Ok(Box::new(Model::new(&setup)))
+    };
+    let simulator = Simulator::new(false).without_contents();
+    (Box::new(simulator), Box::new(Fresh::new("another", other)))
+}
+
+/// Every behaviour of VMAs that a kernel may have or not shows within a few thousand calls: a
+/// mistake of that size in the engine would be found.
+#[test]
+fn every_switch_is_noticed() {
+    let switches: [(&str, Mode, fn(&mut Features)); 6] = [
+        ("merge_unfaulted_target", Mode::Anon, |f| {
+            f.merge_unfaulted_target = false
+        }),
+        ("multi_vma_mremap", Mode::Anon, |f| {
+            f.multi_vma_mremap = false
+        }),
+        ("maybe_guard", Mode::Guard, |f| f.maybe_guard = false),
+        ("sticky_flags", Mode::Guard, |f| f.sticky_flags = false),
+        ("mremap_source_anon_vma", Mode::Processes, |f| {
+            f.mremap_source_anon_vma = false
+        }),
+        ("copy_on_fork", Mode::Guard, |f| {
+            f.copy_on_fork = CopyOnFork::Legacy
+        }),
+    ];
+    for (name, mode, change) in switches {
+        let options = options(mode, Profile::V6_19, 60_000);
+        let report = fuzz(&options, &|| against_another(change), &|_| {});
+        let found = report.expect("both sides run").found;
+        assert!(found.is_some(), "{name} is not noticed");
+    }
+}
