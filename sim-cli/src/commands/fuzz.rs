@@ -2,7 +2,6 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sim_core::Setup;
 use sim_oracle::fuzz::{Contestant, Options, Simulator, against_model, fuzz};
 use sim_oracle::{Comparison, Level};
 
