@@ -88,7 +88,7 @@ fn every_switch_is_noticed() {
 #[test]
 fn a_moved_anon_vma_is_noticed() {
     let range =
-        |page, pages| SyscallRange::new(VirtAddr::new(page << 12), Bytes::from_pages(pages));
+        |page: u64, pages| SyscallRange::new(VirtAddr::new(page << 12), Bytes::from_pages(pages));
     let map = |page, offset: u64| {
         let SyscallRange { addr, len } = range(page, 2);
         Call::Mmap(MmapArgs {
