@@ -34,6 +34,11 @@ pub(crate) fn truncate<A: Arch, S: VmaStore>(
     if partial && size.get() <= old {
         clear_part(machine.shared(), &object, size.get() / PAGE_SIZE, false);
     }
+    let grows_in_a_page = size.get() > old && !old.is_multiple_of(PAGE_SIZE);
+    if grows_in_a_page && object.file().kind == MappedKind::Regular {
+        // The disk file system clears what was beyond the old end (ext4_setattr()).
+        clear_part(machine.shared(), &object, old / PAGE_SIZE, false);
+    }
     Ok(Outcome::OK)
 }
 

@@ -189,3 +189,31 @@ fn tables_go_with_their_mappings() {
          unmap 0..10000",
     );
 }
+
+#[test]
+fn a_miss_reads_around_and_maps_around() {
+    everywhere(
+        "map 0..20 rw file
+         advise 4..8 remove
+         pages 0..20 = ....................
+         read 5 = 0
+         pages 0..20 = XXXXXXXXXXXXXXXX....
+         map 0..20 rw file
+         advise 4..8 remove
+         advise 0..20 random
+         read 5 = 0
+         pages 0..20 = XXXX.X..XXXXXXXX....",
+    );
+}
+
+#[test]
+fn droppable_pages_are_lazily_freed_from_the_start() {
+    everywhere(
+        "map 0..2 rw droppable
+         advise 0..1 populate_write
+         smaps 0 LazyFree = 0
+         advise 0..1 free
+         smaps 0 LazyFree = 4
+         smaps 0 Referenced = 4",
+    );
+}

@@ -81,6 +81,7 @@ fn parse_map(words: &[&str]) -> Call {
     let (kind, file) = match backing {
         "anon" => (MapFlags::PRIVATE | MapFlags::ANONYMOUS, None),
         "shared" => (MapFlags::SHARED | MapFlags::ANONYMOUS, None),
+        "droppable" => (MapFlags::DROPPABLE | MapFlags::ANONYMOUS, None),
         "file" => (MapFlags::SHARED, Some(FileId(0))),
         "file-private" => (MapFlags::PRIVATE, Some(FileId(0))),
         "shmem" => (MapFlags::SHARED, Some(FileId(1))),
