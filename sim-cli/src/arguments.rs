@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +8,7 @@ use clap_complete::Shell;
 use sim_core::{Arch, Profile};
 use sim_fork::DumpKind;
 use sim_oracle::Level;
+use sim_oracle::bench::{StoreName, Workload};
 use sim_oracle::generate::Mode;
 
 /// Linux memory management in user space.
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     /// same results and states, says so. A sequence on which the simulator and the kernel differ is
     /// left out, and the exit code is 1.
     Vectors(VectorsArguments),
+    /// Measure the hot paths: stores of VMAs, profiles, and the running kernel side by side.
+    Bench(BenchArguments),
     /// Print the JSON Schema of the scenario language, or of what `run --json` prints.
     Schema(SchemaArguments),
     /// Print completions for a shell.
@@ -290,6 +294,69 @@ pub(crate) struct ReplayArguments {
     pub(crate) quiet: bool,
 }
 
+/// Arguments of `vmsim bench`.
+#[derive(Args, Debug)]
+#[command(after_help = bench_workloads())]
+pub(crate) struct BenchArguments {
+    /// What to measure; without any: everything.
+    #[arg(value_name = "WORKLOAD", value_parser = workload, value_delimiter = ',')]
+    pub(crate) workloads: Vec<Workload>,
+    /// The same.
+    #[arg(long, value_name = "WORKLOAD,…", value_parser = workload, value_delimiter = ',')]
+    pub(crate) workload: Vec<Workload>,
+    /// Where VMAs are: maple, btree, rangemap, several of them, or all.
+    #[arg(long, value_name = "STORE,…", value_parser = stores, default_value = "maple")]
+    pub(crate) store: Stores,
+    /// How many VMAs there are.
+    #[arg(long, value_name = "N,…", value_parser = positive, value_delimiter = ',',
+          default_value = "65000")]
+    pub(crate) vmas: Vec<u64>,
+    /// How many pages there are, for fault and fork.
+    #[arg(long, value_name = "N,…", value_parser = positive, value_delimiter = ',',
+          default_value = "65536")]
+    pub(crate) pages: Vec<u64>,
+    /// How many threads of one process run it at a time; each has its part of the VMAs.
+    #[arg(long, value_name = "N,…", value_parser = threads, value_delimiter = ',',
+          default_value = "1")]
+    pub(crate) threads: Vec<u64>,
+    /// The kernels whose behaviour is simulated.
+    #[arg(long, value_name = "PROFILE,…", value_parser = kernel, value_delimiter = ',',
+          default_value = "6.19")]
+    pub(crate) kernel: Vec<Kernel>,
+    /// Measure the same operations as system calls of the running kernel, by turns.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// The log of strace that replay runs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Where random numbers start.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How often everything is measured; figures are medians.
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = repeats)]
+    pub(crate) repeats: usize,
+    /// Milliseconds of measured work in each repeat, at the least.
+    #[arg(long, value_name = "MS", default_value_t = 15)]
+    pub(crate) time: u64,
+    /// Compare with an earlier run's --json output; the exit code is 1 if something is slower
+    /// beyond the noise.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Count what operations do: splits, merges by case, refusals by reason.
+    #[arg(long)]
+    pub(crate) counters: bool,
+    /// Print one JSON object a line and measurement, and nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print comma-separated values.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+/// Stores of VMAs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Stores(pub(crate) Vec<StoreName>);
+
 /// Arguments of `vmsim schema`.
 #[derive(Args, Debug)]
 pub(crate) struct SchemaArguments {
@@ -323,6 +390,53 @@ fn kernel(name: &str) -> Result<Kernel, String> {
     profile(name)
         .map(Kernel::Profile)
         .map_err(|message| format!("{message}, and host"))
+}
+
+fn bench_workloads() -> String {
+    let mut text = "Workloads:\n".to_owned();
+    for workload in Workload::ALL {
+        let _ = writeln!(text, "  {:<20}  {}", workload.name(), workload.about());
+    }
+    text
+}
+
+fn workload(name: &str) -> Result<Workload, String> {
+    Workload::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = Workload::ALL.iter().map(|w| w.name()).collect();
+        format!("the workloads are {}", names.join(", "))
+    })
+}
+
+fn stores(names: &str) -> Result<Stores, String> {
+    let mut stores = Vec::new();
+    for name in names.split(',') {
+        let of_name = |store: &StoreName| name == "all" || store.name() == name;
+        let before = stores.len();
+        stores.extend(StoreName::ALL.into_iter().filter(of_name));
+        if stores.len() == before {
+            return Err("the stores are maple, btree, rangemap, and all".to_owned());
+        }
+    }
+    Ok(Stores(stores))
+}
+
+fn bounded(text: &str, most: u64) -> Result<u64, String> {
+    let number = text.parse::<u64>().ok();
+    number
+        .filter(|number| (1..=most).contains(number))
+        .ok_or_else(|| format!("a number from 1 to {most}"))
+}
+
+fn positive(text: &str) -> Result<u64, String> {
+    bounded(text, 1 << 28)
+}
+
+fn threads(text: &str) -> Result<u64, String> {
+    bounded(text, 64)
+}
+
+fn repeats(text: &str) -> Result<usize, String> {
+    bounded(text, 10_000).map(|number| number as usize)
 }
 
 fn mode(name: &str) -> Result<Mode, String> {

@@ -13,6 +13,7 @@ mod print;
 mod scenarios;
 mod simulator;
 mod sources;
+mod trace_script;
 mod walk;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn dispatch(command: &Command, output: &mut Output) -> Result<Ending, Trouble> {
         Command::Verify(arguments) => commands::verify::run(arguments, output),
         Command::Fuzz(arguments) => commands::fuzz::run(arguments, output),
         Command::Vectors(arguments) => commands::vectors::run(arguments, output),
+        Command::Bench(arguments) => commands::bench::run(arguments, output),
         Command::Schema(arguments) => commands::schema::run(arguments, output),
         Command::Completions(arguments) => commands::completions::run(arguments, output),
         Command::Man => commands::man::run(output),

@@ -1,13 +1,17 @@
 //! The running kernel as the commands see it, where there is one that can be used.
 
 use sim_core::{Backend, Features, Profile, Setup};
+use sim_oracle::bench::{self, BenchError, Spec};
 use sim_oracle::fuzz::Contestant;
 
 use crate::ending::Trouble;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod here {
-    use super::{Backend, Contestant, Features, Profile, Setup, Trouble};
+    use super::{
+        Backend, BenchError, Contestant, Features, Process, Profile, Setup, Spec, Trouble,
+    };
+    use sim_oracle::bench;
     use sim_oracle::live::{self, LiveError, LiveKernel};
 
     fn trouble(error: &LiveError) -> Trouble {
@@ -32,11 +36,35 @@ mod here {
     pub(crate) fn contestant() -> Box<dyn Contestant> {
         Box::new(sim_oracle::fuzz::Live::default())
     }
+
+    pub(crate) fn can_measure() -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    impl Process for bench::live::Kernel {
+        fn prepare(&mut self) -> Result<(), BenchError> {
+            bench::live::Kernel::prepare(self)
+        }
+
+        fn into_contestant(self: Box<Self>) -> Box<dyn bench::Contestant> {
+            self
+        }
+    }
+
+    pub(crate) fn start_bench(spec: &Spec) -> Result<Box<dyn Process>, BenchError> {
+        Ok(Box::new(bench::live::Kernel::start(spec)?))
+    }
+
+    pub(crate) fn release() -> String {
+        live::kernel_release()
+    }
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 mod here {
-    use super::{Backend, Contestant, Features, Profile, Setup, Trouble};
+    use super::{
+        Backend, BenchError, Contestant, Features, Process, Profile, Setup, Spec, Trouble,
+    };
 
     fn trouble() -> Trouble {
         Trouble::Impossible("a live kernel can be used on Linux on x86_64 only".to_owned())
@@ -56,6 +84,18 @@ mod here {
 
     pub(crate) fn contestant() -> Box<dyn Contestant> {
         unreachable!("asked for only where a live kernel is available")
+    }
+
+    pub(crate) fn can_measure() -> Result<(), Trouble> {
+        Err(trouble())
+    }
+
+    pub(crate) fn start_bench(_: &Spec) -> Result<Box<dyn Process>, BenchError> {
+        unreachable!("asked for only where system calls can be measured")
+    }
+
+    pub(crate) fn release() -> String {
+        unreachable!("asked for only where system calls can be measured")
     }
 }
 
@@ -77,4 +117,28 @@ pub(crate) fn new(setup: &Setup) -> Result<Box<dyn Backend>, Trouble> {
 /// It as a side of the fuzzer; only where it is [`available`].
 pub(crate) fn contestant() -> Box<dyn Contestant> {
     here::contestant()
+}
+
+/// A process whose system calls are measured.
+pub(crate) trait Process {
+    /// Makes what must be there before.
+    fn prepare(&mut self) -> Result<(), BenchError>;
+
+    /// What takes turns with others.
+    fn into_contestant(self: Box<Self>) -> Box<dyn bench::Contestant>;
+}
+
+/// Whether system calls can be measured here; that needs no privileges.
+pub(crate) fn can_measure() -> Result<(), Trouble> {
+    here::can_measure()
+}
+
+/// Starts a process for a measurement; only where that [can be](can_measure).
+pub(crate) fn start_bench(spec: &Spec) -> Result<Box<dyn Process>, BenchError> {
+    here::start_bench(spec)
+}
+
+/// The running kernel's release; only where it can be measured.
+pub(crate) fn release() -> String {
+    here::release()
 }

@@ -102,16 +102,21 @@ impl Output {
         }
     }
 
-    /// Shows what was printed so far.
-    ///
-    /// # Errors
-    /// The first error of writing. A reader that went away is none.
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    /// Shows what was printed so far; trouble is told by [`finish`](Self::finish).
+    pub(crate) fn flush(&mut self) {
         if !self.closed
             && let Err(error) = self.writer.flush()
         {
             self.fail(error);
         }
+    }
+
+    /// Shows what was printed so far.
+    ///
+    /// # Errors
+    /// The first error of writing. A reader that went away is none.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.flush();
         self.error.take().map_or(Ok(()), Err)
     }
 

@@ -1,7 +1,10 @@
 //! The files of the command line: directories are searched, `-` is standard input.
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use sim_scenario::replay::strace::Trace;
 
 use crate::ending::Trouble;
 
@@ -54,6 +57,17 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
         std::fs::read(path)
     };
     read.map_err(|error| cannot_read(path, &error))
+}
+
+/// A log of strace.
+pub(crate) fn trace(path: &Path) -> Result<Trace, Trouble> {
+    Trace::parse(&read(path)?).map_err(|errors| {
+        let mut text = String::new();
+        for error in errors {
+            let _ = writeln!(text, "error: {}:{error}", path.display());
+        }
+        Trouble::WrongInput(text)
+    })
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Trouble {

@@ -68,6 +68,12 @@ pub trait SimBackend: Backend + Send + Sync {
     /// If there is no such process.
     fn map_count(&self, pid: Pid) -> Result<usize, BackendError>;
 
+    /// How many of these addresses are in a VMA, under one read lock.
+    ///
+    /// # Errors
+    /// If there is no such process.
+    fn find_vmas(&self, pid: Pid, addresses: &[VirtAddr]) -> Result<usize, BackendError>;
+
     /// Checks all invariants of the machine.
     ///
     /// # Errors
@@ -225,6 +231,13 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
 
     fn map_count(&self, pid: Pid) -> Result<usize, BackendError> {
         Ok(self.process(pid)?.space.mm.read().map_count())
+    }
+
+    fn find_vmas(&self, pid: Pid, addresses: &[VirtAddr]) -> Result<usize, BackendError> {
+        let process = self.process(pid)?;
+        let mm = process.space.mm.read();
+        let found = addresses.iter().filter(|at| mm.vma_lookup(**at).is_some());
+        Ok(found.count())
     }
 
     fn check_invariants(&self) -> Result<(), String> {

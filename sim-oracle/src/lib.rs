@@ -1,5 +1,6 @@
 //! What vmsim is compared with: the live kernel, a reference model, generators, the differential runner.
 
+pub mod bench;
 pub mod compare;
 pub mod fuzz;
 pub mod generate;

@@ -1,5 +1,7 @@
 //! Results as text for people.
 
+pub(crate) mod baseline;
+pub(crate) mod bench;
 pub(crate) mod describe;
 pub(crate) mod diff;
 pub(crate) mod events;

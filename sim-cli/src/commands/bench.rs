@@ -1,0 +1,354 @@
+//! `vmsim bench`: how fast the hot paths are.
+
+use std::sync::Arc;
+
+use sim_core::{PageCount, Setup};
+use sim_oracle::bench::{
+    Axis, BenchError, Contestant, Effort, Figures, Player, Script, Simulated, Spec, StoreName,
+    Workload, count, mixed_scripts, race,
+};
+
+use crate::arguments::BenchArguments;
+use crate::ending::{Ending, Trouble};
+use crate::output::Output;
+use crate::print::baseline::Baseline;
+use crate::print::bench::{self as print, Format, Row};
+use crate::trace_script::script;
+use crate::{live, simulator, sources};
+
+/// Measures and reports.
+pub(crate) fn run(arguments: &BenchArguments, output: &mut Output) -> Result<Ending, Trouble> {
+    let workloads = workloads(arguments)?;
+    let baseline = arguments
+        .baseline
+        .as_deref()
+        .map(read_baseline)
+        .transpose()?;
+    let kernels = kernels(arguments)?;
+    let scripts = Scripts::new(arguments, &kernels, &workloads)?;
+    let groups = groups(arguments, &kernels, &workloads, &scripts)?;
+    let mut run = Run {
+        arguments,
+        baseline,
+        not_measured: 0,
+        slower: 0,
+    };
+    let format = format(arguments);
+    print::heading(format, arguments.repeats, output);
+    for group in groups {
+        run.group(group, output);
+    }
+    if run.not_measured > 0 {
+        return Err(Trouble::Impossible(format!(
+            "{} measurements were not possible here",
+            run.not_measured
+        )));
+    }
+    Ok(Ending::good_if(run.slower == 0))
+}
+
+const fn format(arguments: &BenchArguments) -> Format {
+    if arguments.json {
+        Format::Json
+    } else if arguments.csv {
+        Format::Csv
+    } else {
+        Format::Table
+    }
+}
+
+/// Those asked for; without any all that can be run.
+fn workloads(arguments: &BenchArguments) -> Result<Vec<Workload>, Trouble> {
+    let asked: Vec<_> = arguments
+        .workloads
+        .iter()
+        .chain(&arguments.workload)
+        .copied()
+        .collect();
+    if asked.contains(&Workload::Replay) && arguments.trace.is_none() {
+        let why = "vmsim: the workload replay needs --trace FILE";
+        return Err(Trouble::WrongInput(why.to_owned()));
+    }
+    if !asked.is_empty() {
+        return Ok(asked);
+    }
+    let all = Workload::ALL.into_iter();
+    Ok(all
+        .filter(|w| *w != Workload::Replay || arguments.trace.is_some())
+        .collect())
+}
+
+fn read_baseline(path: &std::path::Path) -> Result<Baseline, Trouble> {
+    let bytes = sources::read(path)?;
+    Baseline::parse(&bytes)
+        .map_err(|error| Trouble::WrongInput(format!("error: {}:{error}", path.display())))
+}
+
+/// Machines of the kernels asked for.
+fn kernels(arguments: &BenchArguments) -> Result<Vec<Arc<Setup>>, Trouble> {
+    let each = arguments.kernel.iter();
+    each.map(|kernel| simulator::setup(Some(*kernel)).map(Arc::new))
+        .collect()
+}
+
+/// What `replay` and `mixed` run, for each kernel.
+struct Scripts {
+    replay: Vec<Arc<[Script]>>,
+    mixed: Vec<Arc<[Script]>>,
+}
+
+impl Scripts {
+    fn new(
+        arguments: &BenchArguments,
+        kernels: &[Arc<Setup>],
+        workloads: &[Workload],
+    ) -> Result<Self, Trouble> {
+        let mut scripts = Self {
+            replay: Vec::new(),
+            mixed: Vec::new(),
+        };
+        for kernel in kernels {
+            if workloads.contains(&Workload::Mixed) {
+                let mixed = mixed_scripts(kernel, arguments.seed);
+                scripts
+                    .mixed
+                    .push(mixed.map_err(|e| simulator::trouble(&e))?);
+            }
+            if let (Some(trace), true) = (&arguments.trace, workloads.contains(&Workload::Replay)) {
+                scripts.replay.push(Arc::new([script(trace, kernel)?]));
+            }
+        }
+        Ok(scripts)
+    }
+
+    /// Those of a workload under the kernel with this index.
+    fn of(&self, workload: Workload, kernel: usize) -> Arc<[Script]> {
+        let list = match workload {
+            Workload::Replay => &self.replay,
+            Workload::Mixed => &self.mixed,
+            _ => return Arc::new([]),
+        };
+        Arc::clone(&list[kernel])
+    }
+}
+
+/// Measurements that are compared with each other: of one workload and size.
+struct Group {
+    rivals: Vec<Rival>,
+}
+
+/// One measurement.
+struct Rival {
+    spec: Spec,
+    on: On,
+}
+
+/// On what.
+enum On {
+    Simulator {
+        store: StoreName,
+        kernel: Arc<Setup>,
+    },
+    Kernel(Result<Box<dyn live::Process>, BenchError>),
+}
+
+/// Processes for system calls are started here, before anything is simulated: their memory is to be
+/// small, and the program has one thread.
+fn groups(
+    arguments: &BenchArguments,
+    kernels: &[Arc<Setup>],
+    workloads: &[Workload],
+    scripts: &Scripts,
+) -> Result<Vec<Group>, Trouble> {
+    if arguments.live {
+        live::can_measure()?;
+    }
+    let mut groups = Vec::new();
+    for &workload in workloads {
+        for &size in sizes(arguments, workload) {
+            for &threads in &arguments.threads {
+                let spec = Spec {
+                    threads: threads as usize,
+                    seed: arguments.seed,
+                    ..sized(workload, size)
+                };
+                groups.push(group(arguments, kernels, &spec, scripts));
+            }
+        }
+    }
+    Ok(groups)
+}
+
+fn sizes(arguments: &BenchArguments, workload: Workload) -> &[u64] {
+    match (workload, workload.axis()) {
+        (Workload::Collapse, _) => &[sim_core::PMD_PAGES],
+        (_, Axis::Vmas) => &arguments.vmas,
+        (_, Axis::Pages) => &arguments.pages,
+        (_, Axis::Own) => &[0],
+    }
+}
+
+fn sized(workload: Workload, size: u64) -> Spec {
+    match workload.axis() {
+        Axis::Vmas => Spec::new(workload, size, PageCount(0)),
+        Axis::Pages => Spec::new(workload, 0, PageCount(size)),
+        Axis::Own => Spec::new(workload, 0, PageCount(0)),
+    }
+}
+
+fn group(
+    arguments: &BenchArguments,
+    kernels: &[Arc<Setup>],
+    spec: &Spec,
+    scripts: &Scripts,
+) -> Group {
+    // Where no store matters there is one row.
+    let stores = match spec.workload.axis() {
+        Axis::Pages => &[StoreName::Maple][..],
+        Axis::Vmas | Axis::Own => &arguments.store.0[..],
+    };
+    let mut rivals = Vec::new();
+    for (index, kernel) in kernels.iter().enumerate() {
+        rivals.extend(stores.iter().map(|&store| Rival {
+            spec: Spec {
+                scripts: scripts.of(spec.workload, index),
+                ..spec.clone()
+            },
+            on: On::Simulator {
+                store,
+                kernel: Arc::clone(kernel),
+            },
+        }));
+    }
+    if arguments.live && spec.workload.not_live().is_none() {
+        rivals.push(Rival {
+            spec: spec.clone(),
+            on: On::Kernel(live::start_bench(spec)),
+        });
+    }
+    Group { rivals }
+}
+
+/// A measurement that can begin, with what identifies it.
+struct Ready {
+    spec: Spec,
+    store: &'static str,
+    kernel: String,
+    simulated: Option<(StoreName, Arc<Setup>)>,
+    contestant: Box<dyn Contestant>,
+}
+
+impl Ready {
+    fn new(rival: Rival) -> Result<Self, (String, BenchError)> {
+        let Rival { spec, on } = rival;
+        match on {
+            On::Simulator { store, kernel } => {
+                let name = format!("{} with {}", spec.workload.name(), store.name());
+                let player = Simulated::new(store, &spec.setup(&kernel))
+                    .map_err(BenchError::from)
+                    .and_then(|machine| Player::new(machine, &spec))
+                    .map_err(|error| (name, error))?;
+                Ok(Self {
+                    spec,
+                    store: store.name(),
+                    kernel: kernel.profile.name().to_owned(),
+                    simulated: Some((store, kernel)),
+                    contestant: Box::new(player),
+                })
+            }
+            On::Kernel(process) => {
+                let failed = |error| (format!("{} live", spec.workload.name()), error);
+                let mut process = process.map_err(failed)?;
+                process.prepare().map_err(failed)?;
+                Ok(Self {
+                    spec,
+                    store: "live",
+                    kernel: live::release(),
+                    simulated: None,
+                    contestant: process.into_contestant(),
+                })
+            }
+        }
+    }
+}
+
+struct Run<'a> {
+    arguments: &'a BenchArguments,
+    baseline: Option<Baseline>,
+    not_measured: usize,
+    slower: usize,
+}
+
+impl Run<'_> {
+    fn group(&mut self, group: Group, output: &mut Output) {
+        let not_live = group
+            .rivals
+            .first()
+            .and_then(|one| one.spec.workload.not_live());
+        let mut ready = Vec::new();
+        for rival in group.rivals {
+            match Ready::new(rival) {
+                Ok(one) => ready.push(one),
+                Err((what, error)) => self.failed(&what, &error, output),
+            }
+        }
+        let effort = Effort {
+            least: std::time::Duration::from_millis(self.arguments.time),
+            ..Effort::default()
+        };
+        let results = {
+            let mut rivals: Vec<&mut dyn Contestant> = Vec::new();
+            for one in &mut ready {
+                rivals.push(&mut *one.contestant);
+            }
+            race(
+                &mut rivals,
+                self.arguments.repeats,
+                effort,
+                self.arguments.seed,
+            )
+        };
+        let mut rows = Vec::new();
+        for (one, result) in ready.iter().zip(results) {
+            match result {
+                Ok(figures) => rows.push(self.row(one, figures)),
+                Err(error) => self.failed(one.spec.workload.name(), &error, output),
+            }
+        }
+        print::rows(format(self.arguments), &rows, output);
+        if let (Some(why), true) = (not_live, self.arguments.live) {
+            print::no_live_row(format(self.arguments), why, output);
+        }
+    }
+
+    fn row(&mut self, one: &Ready, figures: Figures) -> Row {
+        let spec = &one.spec;
+        let vmas = match spec.workload.axis() {
+            Axis::Vmas => Some(spec.vmas),
+            Axis::Pages => None,
+            Axis::Own => Some(one.contestant.vmas().unwrap_or(0) as u64),
+        };
+        let counters = one.simulated.as_ref().filter(|_| self.arguments.counters);
+        let mut row = Row {
+            workload: spec.workload,
+            store: one.store,
+            vmas,
+            pages: vmas.is_none().then_some(spec.pages.get()),
+            threads: spec.threads,
+            kernel: one.kernel.clone(),
+            figures,
+            counters: counters.and_then(|(store, kernel)| count(spec, *store, kernel).ok()),
+            change: None,
+        };
+        row.change = self.baseline.as_ref().and_then(|base| base.change(&row));
+        if row.change.is_some_and(|change| change.is_slower()) {
+            self.slower += 1;
+        }
+        row
+    }
+
+    fn failed(&mut self, what: &str, error: &BenchError, output: &mut Output) {
+        self.not_measured += 1;
+        print::not_measured(what, error, output);
+    }
+}

@@ -1,0 +1,281 @@
+//! Runs a workload on a target and takes the time.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sim_core::{Outcome, VirtAddr};
+
+use super::stopwatch::{Clock, Stopwatch};
+use super::work::{Work, parts};
+use super::{BenchError, Round, Shape, Spec, Step, Target, Timed, Workload};
+
+/// How long to measure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effort {
+    /// Timed work of one repeat, at least.
+    pub least: Duration,
+    /// A repeat ends after so much time with what is not timed, at the latest.
+    pub most: Duration,
+    /// Operations timed one by one in a repeat, for percentiles; none if 0.
+    pub singles: usize,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self {
+            least: Duration::from_millis(15),
+            most: Duration::from_millis(250),
+            singles: 2000,
+        }
+    }
+}
+
+/// What one repeat came to.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Repeat {
+    /// Operations.
+    pub ops: u64,
+    /// The time they took; of several threads all of theirs.
+    pub nanoseconds: f64,
+    /// Times of single operations, in nanoseconds.
+    pub singles: Vec<f64>,
+}
+
+/// A workload under way on a target.
+pub struct Player<T> {
+    target: T,
+    workload: Workload,
+    works: Vec<Box<dyn Work>>,
+    /// What reading the clock takes, and calling the target.
+    clock: f64,
+}
+
+impl<T: Target> Player<T> {
+    /// Makes what must be there before, and runs a round to warm up, whose outcomes are checked.
+    ///
+    /// # Errors
+    /// If the target fails, or the workload does not do what it should on it.
+    pub fn new(target: T, spec: &Spec) -> Result<Self, BenchError> {
+        if let (Some(why), 2..) = (spec.workload.single_threaded(), spec.threads) {
+            let why = format!("{} runs on one thread only: {why}", spec.workload.name());
+            return Err(BenchError::NotPossible(why));
+        }
+        let mut player = Self {
+            target,
+            workload: spec.workload,
+            works: parts(spec),
+            clock: 0.0,
+        };
+        for work in &mut player.works {
+            let steps = work.prepare();
+            player.target.begin();
+            run_checked(&player.target, &steps)?;
+        }
+        if spec.workload == Workload::MergeRefused {
+            player.target.record_events(true)?;
+        }
+        player.clock = player.clock_overhead()?;
+        for shape in [Shape::Bulk, Shape::Single] {
+            for thread in 0..player.works.len() {
+                let round = player.works[thread].round(shape);
+                player.rehearse(&round)?;
+            }
+        }
+        Ok(player)
+    }
+
+    /// The target.
+    pub const fn target(&self) -> &T {
+        &self.target
+    }
+
+    /// The target, to be changed.
+    pub const fn target_mut(&mut self) -> &mut T {
+        &mut self.target
+    }
+
+    /// One round, untimed, with a look at each outcome.
+    ///
+    /// # Errors
+    /// If an outcome is not what it should be.
+    pub fn rehearse(&mut self, round: &Round) -> Result<(), BenchError> {
+        self.before(round)?;
+        self.target.begin();
+        match &round.timed {
+            Timed::Steps(steps) if round.strict => run_checked(&self.target, steps)?,
+            Timed::Steps(steps) => {
+                for step in steps.iter() {
+                    self.target.run(step)?;
+                }
+            }
+            Timed::Lookups(addresses) => {
+                let found = self.target.find_vmas(addresses)?;
+                if found != addresses.len() {
+                    let why = "an address to look up is in no VMA".to_owned();
+                    return Err(BenchError::NotPossible(why));
+                }
+            }
+        }
+        Ok(run_checked(&self.target, &round.after)?)
+    }
+
+    /// The next round of the only thread.
+    pub fn next_round(&mut self, shape: Shape) -> Round {
+        self.works[0].round(shape)
+    }
+
+    /// Measures once: some rounds as a whole, and some step by step.
+    ///
+    /// # Errors
+    /// If the target fails.
+    pub fn repeat(&mut self, effort: Effort) -> Result<Repeat, BenchError> {
+        let mut repeat = Repeat::default();
+        let least = effort.least.as_nanos() as f64;
+        let start = Instant::now();
+        while repeat.ops == 0 || (repeat.nanoseconds < least && start.elapsed() < effort.most) {
+            self.bulk(&mut repeat)?;
+        }
+        let start = Instant::now();
+        while repeat.singles.len() < effort.singles && start.elapsed() < effort.most {
+            if !self.single(&mut repeat.singles)? {
+                break;
+            }
+        }
+        Ok(repeat)
+    }
+
+    /// A round on each thread, timed as a whole.
+    fn bulk(&mut self, repeat: &mut Repeat) -> Result<(), BenchError> {
+        let rounds: Vec<_> = self
+            .works
+            .iter_mut()
+            .map(|work| work.round(Shape::Bulk))
+            .collect();
+        for round in &rounds {
+            self.before(round)?;
+        }
+        self.target.begin();
+        let times = match &rounds[..] {
+            [round] => vec![timed(&self.target, &round.timed, Clock::Thread)?],
+            several => self.at_once(several)?,
+        };
+        self.target.end();
+        for (round, time) in rounds.iter().zip(times) {
+            repeat.ops += round.ops;
+            repeat.nanoseconds += time;
+            run_all(&self.target, &round.after)?;
+        }
+        Ok(())
+    }
+
+    fn at_once(&self, rounds: &[Round]) -> Result<Vec<f64>, BenchError> {
+        let (barrier, target) = (Barrier::new(rounds.len()), &self.target);
+        target.set_concurrent(true);
+        let times = thread::scope(|scope| {
+            let runs: Vec<_> = rounds
+                .iter()
+                .map(|round| {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        timed(target, &round.timed, Clock::Wall)
+                    })
+                })
+                .collect();
+            runs.into_iter()
+                .map(|run| run.join().expect("a measuring thread ends"))
+                .collect()
+        });
+        target.set_concurrent(false);
+        times
+    }
+
+    /// A round of the first thread, each step timed on its own. False if it had none.
+    fn single(&mut self, singles: &mut Vec<f64>) -> Result<bool, BenchError> {
+        let round = self.works[0].round(Shape::Single);
+        if round.timed.is_empty() {
+            return Ok(false);
+        }
+        let per_step = round.ops as f64 / round.timed.len() as f64;
+        singles.reserve(round.timed.len());
+        self.before(&round)?;
+        self.target.begin();
+        match &round.timed {
+            Timed::Steps(steps) => {
+                for step in steps.iter() {
+                    let start = Instant::now();
+                    self.target.run(step)?;
+                    singles.push(start.elapsed().as_nanos() as f64);
+                }
+            }
+            Timed::Lookups(addresses) => {
+                for address in addresses {
+                    let start = Instant::now();
+                    self.target.find_vmas(std::slice::from_ref(address))?;
+                    singles.push(start.elapsed().as_nanos() as f64);
+                }
+            }
+        }
+        self.target.end();
+        let first = singles.len() - round.timed.len();
+        for time in &mut singles[first..] {
+            *time = (*time - self.clock).max(0.0) / per_step;
+        }
+        run_all(&self.target, &round.after)?;
+        Ok(true)
+    }
+
+    fn before(&mut self, round: &Round) -> Result<(), BenchError> {
+        if let Some(setup) = &round.fresh {
+            self.target.fresh(setup)?;
+        }
+        run_all(&self.target, &round.before)
+    }
+
+    /// What a single's time is too much: reading the clock, and for look-ups the way to the VMAs.
+    fn clock_overhead(&self) -> Result<f64, BenchError> {
+        let mut least = f64::MAX;
+        for _ in 0..200 {
+            let start = Instant::now();
+            if self.workload == Workload::Lookup {
+                let none: [VirtAddr; 0] = [];
+                self.target.find_vmas(&none)?;
+            }
+            least = least.min(start.elapsed().as_nanos() as f64);
+        }
+        Ok(least)
+    }
+}
+
+fn timed<T: Target>(target: &T, timed: &Timed, clock: Clock) -> Result<f64, BenchError> {
+    let start = Stopwatch::start(clock);
+    match timed {
+        Timed::Steps(steps) => {
+            for step in steps.iter() {
+                target.run(step)?;
+            }
+        }
+        Timed::Lookups(addresses) => {
+            target.find_vmas(addresses)?;
+        }
+    }
+    Ok(start.nanoseconds())
+}
+
+fn run_all<T: Target>(target: &T, steps: &[Step]) -> Result<(), BenchError> {
+    for step in steps {
+        target.run(step)?;
+    }
+    Ok(())
+}
+
+fn run_checked<T: Target>(target: &T, steps: &[Step]) -> Result<(), BenchError> {
+    for step in steps {
+        let outcome = target.run(step)?;
+        if !matches!(outcome, Outcome::Value(_)) {
+            let op = step.op();
+            return Err(BenchError::Unexpected { op, outcome });
+        }
+    }
+    Ok(())
+}
