@@ -64,6 +64,7 @@ impl<A: Arch> Pager<'_, A> {
         object: &Arc<FileObject>,
         old: Entry<A>,
     ) -> Result<(), FaultError> {
+        self.read_missing(fault, object)?;
         let pfn = self.object_page(fault, object)?;
         if has_page_mkwrite(file) {
             folio::mark_dirty(self.frames(), pfn);
@@ -95,7 +96,8 @@ impl<A: Arch> Pager<'_, A> {
     ) -> Result<(), FaultError> {
         (fault.prepare)()?;
         let copy = self.alloc_frame(folio::new_anon(fault.vma))?;
-        let source = self.object_page(fault, object);
+        let read = self.read_missing(fault, object);
+        let source = read.and_then(|_| self.object_page(fault, object));
         let ready = source.and_then(|source| self.alloc_table(fault).map(|()| source));
         let source = ready.inspect_err(|_| {
             self.frames().put(copy);
@@ -142,21 +144,6 @@ impl<A: Arch> Pager<'_, A> {
             }
         }
         load_page(self, object, index)
-    }
-
-    /// Reads a disk file's page that is not in memory. If it was so, the fault is taken again, since
-    /// mmap_lock was dropped meanwhile: then it finds neighbours to map, too.
-    fn read_missing(&self, fault: &Fault<'_>, object: &FileObject) -> Result<bool, FaultError> {
-        let index = fault.vma.pgoff_of(fault.addr).get();
-        let missing = matches!(
-            object.lock().lookup(index),
-            Lookup::OnDisk(_) | Lookup::Hole
-        );
-        if object.file().kind != MappedKind::Regular || !missing {
-            return Ok(false);
-        }
-        load_page(self, object, index)?;
-        Ok(true)
     }
 }
 

@@ -12,6 +12,7 @@ mod anon;
 mod around;
 mod file;
 mod marker;
+mod readahead;
 mod swap;
 mod wp;
 
