@@ -67,8 +67,8 @@ pub(crate) fn is_suitable(vma: &Vma, block: VirtAddr) -> bool {
 
 fn holds_block(vma: &Vma, block: Option<VirtAddr>) -> bool {
     let Some(block) = block else { return false };
-    let congruent =
-        vma.is_anon() || vma.start().page_number().wrapping_sub(vma.pgoff().get()) % PMD_PAGES == 0;
+    let congruent = vma.is_anon()
+        || (vma.start().page_number().wrapping_sub(vma.pgoff().get())).is_multiple_of(PMD_PAGES);
     let end = block.get().saturating_add(PMD_SIZE);
     congruent && block >= vma.start() && end <= vma.end().get()
 }

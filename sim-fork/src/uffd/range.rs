@@ -25,7 +25,7 @@ pub(super) fn whole_pages<S: VmaStore>(
 pub(super) fn bytes<S: VmaStore>(mm: &Mm<S>, range: SyscallRange) -> Result<(), Errno> {
     let len = range.len.get();
     let end = range.addr.checked_add(range.len).ok_or(Errno::EINVAL)?;
-    if len == 0 || len % sim_core::PAGE_SIZE != 0 || end > mm.config().layout.task_size {
+    if len == 0 || !len.is_multiple_of(sim_core::PAGE_SIZE) || end > mm.config().layout.task_size {
         return Err(Errno::EINVAL);
     }
     Ok(())
