@@ -10,6 +10,7 @@ mod guards;
 mod scale;
 mod script;
 mod threads;
+mod uffd;
 
 use sim_core::{FileKind, FileSpec, Profile, Setup};
 

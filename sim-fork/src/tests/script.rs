@@ -6,9 +6,12 @@
 //!   map 0..10 rw anon        fixed; backings: anon shared file file-private shmem shmem-private
 //!                            @N after the backing: page offset N
 //!   read 3 / write 0..2 7    EXPECTED: a number, SIGSEGV, SIGBUS, UFFD_WAIT
-//!   advise 0..10 dontneed    EXPECTED: an errno, LIVELOCK
+//!   advise 0..10 dontneed    EXPECTED: an errno, LIVELOCK, any
 //!   pages 0..6 = ..xsgF      what pagemap shows, a letter a page
+//!   armed 0..3 = w..         where pagemap shows userfaultfd write protection
 //!   smaps 0 Rss = 8          a counter of the VMA of page 0
+//!   uffd 0..4 missing+wp     and unuffd, wp, unwp, ucopy 0..2 7, ucopy 0..2 from 8, uzero,
+//!                            upoison, umove 0..2 from 8
 //!   vmas = 0..4 rw-p|4..6 r--p
 //! ```
 //!
@@ -22,7 +25,8 @@ use std::collections::BTreeMap;
 
 use sim_core::{
     Access, Advice, Bytes, Call, FileId, MapFlags, MmapArgs, MremapArgs, MremapFlags, Outcome,
-    PageState, Pid, Prot, Setup, Snapshot, SnapshotLevel, SyscallRange, UffdMode, VirtAddr,
+    PageState, Pid, Prot, Setup, Snapshot, SnapshotLevel, SyscallRange, UffdCopySource, UffdMode,
+    VirtAddr,
 };
 
 use crate::{SimBackend, new_machine};
@@ -120,11 +124,57 @@ fn parse_move(words: &[&str]) -> Call {
 }
 
 fn parse_uffd(text: &str) -> UffdMode {
-    match text {
-        "missing" => UffdMode::MISSING,
-        "wp" => UffdMode::WP,
-        "minor" => UffdMode::MINOR,
-        other => panic!("`{other}` is no mode"),
+    text.split('+').fold(UffdMode::empty(), |modes, mode| {
+        modes
+            | match mode {
+                "missing" => UffdMode::MISSING,
+                "wp" => UffdMode::WP,
+                "minor" => UffdMode::MINOR,
+                other => panic!("`{other}` is no mode"),
+            }
+    })
+}
+
+/// What is asked of a userfaultfd; `None` for other operations.
+fn parse_uffd_call(words: &[&str]) -> Option<Call> {
+    let range = parse_range(words.get(1)?);
+    Some(match words[0] {
+        "uffd" => Call::UffdRegister {
+            range,
+            mode: parse_uffd(words[2]),
+        },
+        "unuffd" => Call::UffdUnregister(range),
+        "wp" | "unwp" => Call::UffdWriteprotect {
+            range,
+            on: words[0] == "wp",
+        },
+        "ucopy" => Call::UffdCopy {
+            range,
+            source: match words[2] {
+                "from" => UffdCopySource::Memory(page(parse(words[3]))),
+                value => UffdCopySource::Value(parse(value) as u8),
+            },
+        },
+        "uzero" => Call::UffdZeropage(range),
+        "upoison" => Call::UffdPoison(range),
+        "umove" => Call::UffdMove {
+            range,
+            from: page(parse(words[3])),
+        },
+        _ => return None,
+    })
+}
+
+fn armed_letter(state: PageState) -> char {
+    match state {
+        PageState::Present { uffd_wp: true, .. }
+        | PageState::Swap { uffd_wp: true, .. }
+        | PageState::Marker => 'w',
+        PageState::Present { .. }
+        | PageState::Swap { .. }
+        | PageState::Guard
+        | PageState::Poison
+        | PageState::Migration => '.',
     }
 }
 
@@ -200,7 +250,11 @@ impl Script {
         let words: Vec<_> = action.split_whitespace().collect();
         match words[0] {
             "pages" => {
-                let got = self.pages(pid, parse_range(words[1]));
+                let got = self.pages(pid, parse_range(words[1]), state_letter);
+                assert_eq!(got, expected.expect("pages"), "{place}");
+            }
+            "armed" => {
+                let got = self.pages(pid, parse_range(words[1]), armed_letter);
                 assert_eq!(got, expected.expect("pages"), "{place}");
             }
             "smaps" => {
@@ -226,7 +280,9 @@ impl Script {
             Outcome::Value(_) => "ok".to_owned(),
             other => other.to_string(),
         };
-        assert_eq!(got, expected.unwrap_or("ok"), "{place}");
+        if expected != Some("any") {
+            assert_eq!(got, expected.unwrap_or("ok"), "{place}");
+        }
         if let Err(broken) = self.machine.check_invariants() {
             panic!("{place}: {broken}");
         }
@@ -258,10 +314,6 @@ impl Script {
             },
             "unlock" => Call::Munlock(parse_range(words[1])),
             "sync" => Call::Msync(parse_range(words[1])),
-            "uffd" => Call::UffdRegister {
-                range: parse_range(words[1]),
-                mode: parse_uffd(words[2]),
-            },
             "fork" | "clone" => {
                 let child = Pid(self.names.len() as u32);
                 self.names.insert(words[1].to_owned(), child);
@@ -273,7 +325,7 @@ impl Script {
             "inject" => Call::InjectAllocFailure {
                 nth: parse(words[1]) as u32,
             },
-            other => panic!("`{other}` is no operation"),
+            other => parse_uffd_call(words).unwrap_or_else(|| panic!("`{other}` is no operation")),
         }
     }
 
@@ -282,11 +334,11 @@ impl Script {
         snapshot.expect("a live process")
     }
 
-    fn pages(&mut self, pid: Pid, range: SyscallRange) -> String {
+    fn pages(&mut self, pid: Pid, range: SyscallRange, show: fn(PageState) -> char) -> String {
         let snapshot = self.snapshot(pid);
         let letter = |at: VirtAddr| {
             let run = snapshot.pages.iter().find(|run| run.range.contains(at));
-            run.map_or('.', |run| state_letter(run.state))
+            run.map_or('.', |run| show(run.state))
         };
         (0..range.len.pages())
             .map(|i| letter(range.addr.add_pages(i)))

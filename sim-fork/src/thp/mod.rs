@@ -4,6 +4,7 @@
 pub(crate) mod collapse;
 pub(crate) mod eligible;
 pub(crate) mod fault;
+pub(crate) mod folio;
 pub(crate) mod khugepaged;
 pub(crate) mod object;
 pub(crate) mod split;

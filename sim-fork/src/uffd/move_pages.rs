@@ -7,7 +7,7 @@ use sim_core::{
 use sim_pagetable::{Arch, Entry, FrameFlags, Leaf, PmdSlot};
 
 use super::fill::{table_of, vma_for_anon};
-use super::move_entry;
+use super::move_entry::{self, Moved};
 use super::range::{Stop, outcome, whole_pages};
 use super::register::userfaultfd;
 use crate::machine::Machine;
@@ -80,7 +80,7 @@ impl Work {
         self.check_ranges(&ends)?;
         check_vmas(&pager, &ends, uffd.context)?;
         while self.done < self.to.pages() {
-            self.done += self.step(&pager, &ends)?;
+            self.done += self.step(machine, &pager, &ends)?;
         }
         Ok(())
     }
@@ -94,7 +94,12 @@ impl Work {
     }
 
     /// Moves a page, or 2 MiB; how many pages. None if a huge page had to be split first.
-    fn step<A: Arch>(&self, pager: &Pager<'_, A>, ends: &Ends<'_>) -> Result<u64, Stop> {
+    fn step<A: Arch, S: VmaStore>(
+        &self,
+        machine: &Machine<A, S>,
+        pager: &Pager<'_, A>,
+        ends: &Ends<'_>,
+    ) -> Result<u64, Stop> {
         let from = self.from.start().add_pages(self.done);
         let to = self.to.start().add_pages(self.done);
         let tables = pager.tables();
@@ -110,8 +115,11 @@ impl Work {
             Seen::Absent => Err(Errno::ENOENT.into()),
             Seen::Pte(_) => {
                 drop(table_of(pager, to)?);
-                move_entry::move_entry(pager, ends, to, from)?;
-                Ok(1)
+                match move_entry::move_entry(pager, ends, to, from)? {
+                    Moved::Yes => Ok(1),
+                    Moved::Large(head) if thp::folio::split(machine, head) => Ok(0),
+                    Moved::Large(_) => Err(Errno::EBUSY.into()),
+                }
             }
             Seen::Huge(entry) => {
                 let whole = from.is_pmd_aligned()
