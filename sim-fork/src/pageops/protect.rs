@@ -76,7 +76,7 @@ impl<A: Arch> Pager<'_, A> {
         match leaf {
             Leaf::Absent => {}
             Leaf::Table(table) => self.protect_table(change, &table, range),
-            Leaf::Huge(slot) if range.is_huge_block() && !self.splits_huge(change) => {
+            Leaf::Huge(slot) if range.is_huge_block() && !Self::splits_huge(change) => {
                 let old = slot.entry();
                 if let Some(new) = self.changed_present(change, old) {
                     slot.change(new);
@@ -95,7 +95,7 @@ impl<A: Arch> Pager<'_, A> {
 
     /// The huge pages of objects have no markers: protecting them needs single pages
     /// (`mm/mprotect.c: pgtable_split_needed()`).
-    fn splits_huge(&self, change: &Change<'_>) -> bool {
+    fn splits_huge(change: &Change<'_>) -> bool {
         change.uffd == UffdWp::Protect && !change.vma.is_anon()
     }
 
