@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sim_core::{FileRef, MappedKind, VmFlags};
+use sim_core::{FileRef, VmFlags};
 use sim_pagetable::{Arch, Entry, Pfn};
 
 use super::Fault;

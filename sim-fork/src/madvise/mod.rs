@@ -67,7 +67,7 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
             Ok(done.map_or_else(PopulateError::outcome, |()| Outcome::OK))
         }
         AdviceClass::Pages => match advice {
-            Advice::Collapse => thp::collapse::madvise(machine, process, range),
+            Advice::Collapse => Ok(thp::collapse::madvise(machine, process, range)),
             Advice::Remove => Ok(remove::remove(machine, process, range)),
             Advice::Cold | Advice::Pageout => Ok(cold::madvise(machine, process, range, advice)),
             other => Ok(on_pages(&pager, process, range, other)),

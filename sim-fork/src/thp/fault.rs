@@ -154,7 +154,7 @@ fn write_anon<A: Arch>(
         return Ok(());
     };
     if head.is_zero_page() {
-        if !replace_zero(pager, fault, entry)? {
+        if !replace_zero(pager, fault, entry) {
             split::split(pager, fault.vma, va(fault.addr));
         }
         return Ok(());
@@ -174,24 +174,20 @@ fn write_anon<A: Arch>(
 
 /// A new huge page in place of the huge zero page (`do_huge_zero_wp_pmd()`); false without memory
 /// for one.
-fn replace_zero<A: Arch>(
-    pager: &Pager<'_, A>,
-    fault: &Fault<'_>,
-    old: Entry<A>,
-) -> Result<bool, FaultError> {
+fn replace_zero<A: Arch>(pager: &Pager<'_, A>, fault: &Fault<'_>, old: Entry<A>) -> bool {
     let Ok(head) = pager.frames().alloc_huge(NEW_ANON) else {
-        return Ok(false);
+        return false;
     };
     let slot = match pager.tables().leaf(va(fault.addr)) {
         Leaf::Huge(slot) if slot.entry() == old => slot,
         Leaf::Huge(_) | Leaf::Table(_) | Leaf::Absent => {
             pager.frames().put(head);
-            return Ok(true);
+            return true;
         }
     };
     let (_, deposit) = slot.remove_huge(true);
     install_anon(pager, fault.vma, &slot, head, deposit);
-    Ok(true)
+    true
 }
 
 /// Changes the huge entry of a fault if it still is what it was.

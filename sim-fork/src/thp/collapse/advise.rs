@@ -1,9 +1,7 @@
 //! `MADV_COLLAPSE` (`mm/khugepaged.c: madvise_collapse()`, 6.19).
 
 use sim_core::store::VmaStore;
-use sim_core::{
-    Advice, AllocKind, BackendError, Errno, Outcome, PMD_SIZE, PageRange, ScanResult, VirtAddr,
-};
+use sim_core::{Advice, AllocKind, Errno, Outcome, PMD_SIZE, PageRange, ScanResult, VirtAddr};
 use sim_pagetable::Arch;
 
 use super::{By, block};
@@ -18,7 +16,7 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     process: &Process<A, S>,
     range: PageRange,
-) -> Result<Outcome, BackendError> {
+) -> Outcome {
     let space = &process.space;
     let mut parts = Vec::new();
     let walked = space
@@ -31,7 +29,7 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
     let done = parts
         .into_iter()
         .try_for_each(|part| collapse_part(machine, space, part));
-    Ok(done.and(walked).into())
+    done.and(walked).into()
 }
 
 fn collapse_part<A: Arch, S: VmaStore>(
