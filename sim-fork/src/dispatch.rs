@@ -36,7 +36,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
                 let mapped = space.mm.write().sys_brk(&mut pager, *to);
                 populate::finish(shared, space, mapped)
             }
-            Call::Madvise { range, advice } => madvise::madvise(self, process, *range, *advice)?,
+            Call::Madvise { range, advice } => madvise::madvise(self, process, *range, *advice),
             Call::Mlock { range, onfault } => lock::mlock(shared, space, *range, *onfault)
                 .map_or_else(PopulateError::outcome, |()| Outcome::OK),
             Call::Munlock(range) => space.mm.write().munlock(&mut pager, *range).into(),
@@ -73,7 +73,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             Call::Exit => exit::exit(self, process),
             Call::Execve => exec::execve(self, process),
             Call::Khugepaged { passes } => thp::khugepaged::run(self, *passes)?,
-            Call::Reclaim(range) => reclaim::range(self, process, *range)?,
+            Call::Reclaim(range) => reclaim::range(self, process, *range),
             Call::ReclaimPages(pages) => reclaim::pages(self, *pages),
             Call::ClearRefs(value) => proc::clear_refs(self, process, *value),
             Call::Truncate { file, size } => file::truncate(self, *file, *size)?,

@@ -7,9 +7,7 @@ mod remove;
 mod willneed;
 
 use sim_core::store::VmaStore;
-use sim_core::{
-    Advice, AdviceClass, BackendError, Errno, Outcome, PageRange, SyscallRange, check_madvise,
-};
+use sim_core::{Advice, AdviceClass, Errno, Outcome, PageRange, SyscallRange, check_madvise};
 use sim_pagetable::Arch;
 
 use crate::error::PopulateError;
@@ -48,29 +46,29 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
     process: &Process<A, S>,
     range: SyscallRange,
     advice: Advice,
-) -> Result<Outcome, BackendError> {
+) -> Outcome {
     let (range, class) = match check_madvise(range, advice) {
         Ok(Some(checked)) => checked,
-        Ok(None) => return Ok(Outcome::OK),
-        Err(errno) => return Ok(Outcome::Errno(errno)),
+        Ok(None) => return Outcome::OK,
+        Err(errno) => return Outcome::Errno(errno),
     };
     let space = &*process.space;
     let mut pager = Pager::new(machine.shared(), &space.pages);
     match class {
         AdviceClass::Flags => {
             let mut mm = space.mm.write();
-            Ok(mm.madvise_flags(&mut pager, range, advice).into())
+            mm.madvise_flags(&mut pager, range, advice).into()
         }
         AdviceClass::Populate => {
             let write = advice == Advice::PopulateWrite;
             let done = populate::populate(&pager, space, range, write);
-            Ok(done.map_or_else(PopulateError::outcome, |()| Outcome::OK))
+            done.map_or_else(PopulateError::outcome, |()| Outcome::OK)
         }
         AdviceClass::Pages => match advice {
-            Advice::Collapse => Ok(thp::collapse::madvise(machine, process, range)),
-            Advice::Remove => Ok(remove::remove(machine, process, range)),
-            Advice::Cold | Advice::Pageout => Ok(cold::madvise(machine, process, range, advice)),
-            other => Ok(on_pages(&pager, process, range, other)),
+            Advice::Collapse => thp::collapse::madvise(machine, process, range),
+            Advice::Remove => remove::remove(machine, process, range),
+            Advice::Cold | Advice::Pageout => cold::madvise(machine, process, range, advice),
+            other => on_pages(&pager, process, range, other),
         },
     }
 }

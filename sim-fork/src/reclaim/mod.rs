@@ -10,7 +10,7 @@ mod rmap;
 pub(crate) use folio::pageout;
 
 use sim_core::store::VmaStore;
-use sim_core::{Advice, BackendError, Outcome, SyscallRange};
+use sim_core::{Advice, Outcome, SyscallRange};
 use sim_pagetable::Arch;
 
 use crate::machine::Machine;
@@ -25,7 +25,7 @@ pub(crate) fn range<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     process: &Process<A, S>,
     range: SyscallRange,
-) -> Result<Outcome, BackendError> {
+) -> Outcome {
     madvise::madvise(machine, process, range, Advice::Pageout)
 }
 

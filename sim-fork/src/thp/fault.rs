@@ -130,7 +130,8 @@ fn write_protected<A: Arch>(
     let vma = fault.vma;
     if vma.is_anon() {
         if !(fault.uffd(VmFlags::UFFD_WP) && entry.is_uffd_wp()) {
-            return write_anon(pager, fault, entry);
+            write_anon(pager, fault, entry);
+            return Ok(());
         }
         if !pager
             .shared
@@ -145,31 +146,26 @@ fn write_protected<A: Arch>(
 }
 
 /// `mm/huge_memory.c: do_huge_pmd_wp_page()`: reuse, or split; a huge page is not copied.
-fn write_anon<A: Arch>(
-    pager: &Pager<'_, A>,
-    fault: &Fault<'_>,
-    entry: Entry<A>,
-) -> Result<(), FaultError> {
+fn write_anon<A: Arch>(pager: &Pager<'_, A>, fault: &Fault<'_>, entry: Entry<A>) {
     let Some(head) = entry.pfn() else {
-        return Ok(());
+        return;
     };
     if head.is_zero_page() {
         if !replace_zero(pager, fault, entry) {
             split::split(pager, fault.vma, va(fault.addr));
         }
-        return Ok(());
+        return;
     }
     let meta = pager.frames().meta(head);
     if !meta.has(FrameFlags::ANON_EXCLUSIVE) {
         if pager.frames().refs(head) != 1 {
             split::split(pager, fault.vma, va(fault.addr));
-            return Ok(());
+            return;
         }
         meta.set_flags(FrameFlags::ANON_EXCLUSIVE);
     }
     let new = maybe_write(fault.vma, entry.mk_young().mk_dirty());
     change(pager, fault, entry, new);
-    Ok(())
 }
 
 /// A new huge page in place of the huge zero page (`do_huge_zero_wp_pmd()`); false without memory
