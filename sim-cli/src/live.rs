@@ -33,6 +33,10 @@ mod here {
         Ok(Box::new(kernel))
     }
 
+    pub(crate) fn adopt_swap(setup: &mut Setup) {
+        setup.limits.swap = live::swap_space().min(setup.limits.swap);
+    }
+
     pub(crate) fn contestant() -> Box<dyn Contestant> {
         Box::new(sim_oracle::fuzz::Live::default())
     }
@@ -82,6 +86,8 @@ mod here {
         Err(trouble())
     }
 
+    pub(crate) fn adopt_swap(_: &mut Setup) {}
+
     pub(crate) fn contestant() -> Box<dyn Contestant> {
         unreachable!("asked for only where a live kernel is available")
     }
@@ -112,6 +118,12 @@ pub(crate) fn probe() -> Result<(Profile, Features), Trouble> {
 /// A run on it.
 pub(crate) fn new(setup: &Setup) -> Result<Box<dyn Backend>, Trouble> {
     here::new(setup)
+}
+
+/// Takes swap space away from a set-up as far as the running kernel has none, so that both sides
+/// have the same.
+pub(crate) fn adopt_swap(setup: &mut Setup) {
+    here::adopt_swap(setup);
 }
 
 /// It as a side of the fuzzer; only where it is [`available`].

@@ -58,7 +58,10 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
     let seed = arguments.seed.unwrap_or_else(fresh_seed);
     // With --live the running kernel's profile, otherwise the newest one.
     let kernel = arguments.kernel.or(arguments.live.then_some(Kernel::Host));
-    let setup = simulator::setup(kernel)?;
+    let mut setup = simulator::setup(kernel)?;
+    if arguments.live {
+        live::adopt_swap(&mut setup);
+    }
     Ok(Options {
         first_run: arguments.first_run,
         calls: arguments.ops,

@@ -59,12 +59,14 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<En
 }
 
 fn verify(scenario: &Scenario, arguments: &VerifyArguments) -> Result<Verdict, Trouble> {
-    let mut kernel = match live::new(&scenario.setup) {
+    let mut setup = scenario.setup.clone();
+    live::adopt_swap(&mut setup);
+    let mut kernel = match live::new(&setup) {
         Ok(kernel) => kernel,
         Err(Trouble::Impossible(why)) => return Ok(Verdict::NotPossible(why)),
         Err(wrong) => return Err(wrong),
     };
-    let mut simulator = simulator::new(&scenario.setup)?;
+    let mut simulator = simulator::new(&setup)?;
     let mut both = Lockstep::new(
         &mut *simulator,
         &mut *kernel,

@@ -27,6 +27,7 @@ mod process;
 mod settings;
 mod smaps;
 mod snapshot;
+mod swap;
 mod uffd;
 pub(crate) mod worker;
 
@@ -37,6 +38,7 @@ use sim_core::{Arch, Backend, BackendError, Call, Outcome, Pid, Setup, Snapshot,
 pub use error::LiveError;
 pub use host::{availability, kernel_release};
 pub use probe::{Probe, probe};
+pub use swap::swap_space;
 
 use files::Files;
 use limits::Privileges;
