@@ -145,7 +145,11 @@ impl<A: Arch> Pager<'_, A> {
     }
 
     /// A huge entry is marked itself, not its folio (`mm/huge_memory.c: touch_pmd()`).
+    /// On x86 only a write changes it (`pmdp_set_access_flags()`).
     fn touch_huge(&self, fault: &Fault<'_>) {
+        if !fault.is_write() && !A::BREAK_BEFORE_MAKE {
+            return;
+        }
         let _: Option<Pfn> = self.translate(va(fault.addr), |entry| {
             let young = entry.mk_young();
             Some(if fault.is_write() {

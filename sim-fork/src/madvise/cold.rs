@@ -43,6 +43,7 @@ pub(super) fn madvise<A: Arch, S: VmaStore>(
 
 impl<A: Arch> Pager<'_, A> {
     fn cool(&self, vma: &Vma, part: PageRange, kind: Kind) {
+        self.split_partly_covered(vma, part);
         let blocks: Vec<_> = self
             .tables()
             .walk(va_range(part))
@@ -92,7 +93,7 @@ impl<A: Arch> Pager<'_, A> {
         };
         if let Some(pfn) = Self::normal_page(table.get(block.start())) {
             drop(table);
-            self.split_large(pfn);
+            self.split_folio_at(vma, block.start(), pfn);
         }
     }
 

@@ -8,12 +8,12 @@ use sim_pagetable::{
 use crate::folio;
 use crate::pager::Pager;
 use crate::rss::RssKind;
-use crate::thp;
 use crate::va::va_range;
 
 impl<A: Arch> Pager<'_, A> {
     /// Makes the pages of a range free for the taking, unless they are written again.
     pub(super) fn free_lazily(&self, vma: &Vma, range: PageRange) {
+        self.split_partly_covered(vma, range);
         let range = va_range(range);
         for Run { range, leaf } in self.tables().walk(range) {
             let leaf = match leaf {
@@ -28,16 +28,8 @@ impl<A: Arch> Pager<'_, A> {
                     }
                     continue;
                 }
-                Leaf::Huge(slot) => {
-                    let shared = Self::normal_page(slot.entry())
-                        .is_none_or(|head| self.frames().folio_mapcount(head) != 1);
-                    drop(slot);
-                    if shared {
-                        continue;
-                    }
-                    thp::split::split(self, vma, range.start());
-                    self.tables().leaf(range.start())
-                }
+                // Others map it too: they keep it.
+                Leaf::Huge(_) => continue,
                 other => other,
             };
             if let Leaf::Table(table) = leaf {
@@ -91,7 +83,7 @@ impl<A: Arch> Pager<'_, A> {
 
     /// A folio of which only a part is freed is split, if nobody else has it.
     /// DEVIATION: also when all of its pages are in the range, where Linux keeps it whole.
-    pub(super) fn split_large(&self, pfn: Pfn) -> bool {
+    pub(crate) fn split_large(&self, pfn: Pfn) -> bool {
         let head = self.frames().head(pfn);
         let mappings = self.frames().folio_mapcount(head);
         let alone = mappings <= HUGE_PAGES as u32

@@ -9,5 +9,6 @@ pub(crate) mod khugepaged;
 pub(crate) mod object;
 pub(crate) mod split;
 pub(crate) mod unmap;
+mod unused;
 
 pub use khugepaged::Khugepaged;
