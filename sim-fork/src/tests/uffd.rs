@@ -485,6 +485,40 @@ fn pages_of_a_huge_page_move() {
 }
 
 #[test]
+fn swapped_pages() {
+    everywhere(
+        "map 0..8 rw anon
+         map 10..18 rw anon
+         uffd 0..8 missing+wp
+         uffd 10..18 wp
+         ucopy 0..3 7
+         wp 0..2
+         advise 0..3 pageout
+         pages 0..4 = ooo.
+         armed 0..4 = ww..
+         wp 2..3                          # the bit of a swap entry
+         unwp 1..2
+         armed 0..4 = w.w.
+         write 2 = SIGBUS
+         read 2 = 7
+         write 1 8
+         armed 0..4 = w.w.
+         umove 5 from 0                   # as it is
+         pages 0..8 = .xx..o..
+         read 5 = 7
+         move 5..6 30..31                 # D-06
+         armed 30 = .
+         write 10 9
+         advise 10 pageout
+         fork child
+         umove 0 from 10 = EBUSY          # shared with the child
+         ucopy 3 from 10
+         read 3 = 9
+         child: read 10 = 9",
+    );
+}
+
+#[test]
 fn failing_allocations_leave_whole_pages() {
     let prepare = "map 0..8 rw anon
          map 10..18 rw shmem

@@ -116,10 +116,10 @@ fn install_in_object<A: Arch>(
 
 /// The entry takes over a reference.
 fn map<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>, pfn: Pfn) -> Result<(), Stop> {
-    let table = table_of(pager, target.addr)?;
     if beyond_object(pager, target) {
         return Err(Errno::EFAULT.into());
     }
+    let table = table_of(pager, target.addr)?;
     if !replaceable(pager, table.get(va(target.addr))) {
         return Err(Errno::EEXIST.into());
     }

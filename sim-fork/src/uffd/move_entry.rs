@@ -1,7 +1,7 @@
 //! Moving one entry for `UFFDIO_MOVE` (`mm/userfaultfd.c: move_pages_pte()`, 6.18).
 
 use sim_core::{Errno, VirtAddr};
-use sim_pagetable::{Arch, Entry, EntryView, FrameFlags, Pfn};
+use sim_pagetable::{Arch, Entry, EntryView, FrameFlags, Pfn, PteTable};
 
 use super::fill::table_of;
 use super::move_pages::Ends;
@@ -31,10 +31,11 @@ pub(super) fn move_entry<A: Arch>(
     to: VirtAddr,
     from: VirtAddr,
 ) -> Result<Moved, Stop> {
-    if !table_of(pager, to)?.get(va(to)).is_none() {
+    let tables = lock_both(pager, to, from)?;
+    if !tables.to().get(va(to)).is_none() {
         return Err(Errno::EEXIST.into());
     }
-    let old = table_of(pager, from)?.get(va(from));
+    let old = tables.from().get(va(from));
     let new = match old.view() {
         EntryView::None => return Err(Errno::ENOENT.into()),
         EntryView::Present(_) => {
@@ -51,9 +52,53 @@ pub(super) fn move_entry<A: Arch>(
         | EntryView::Migration(_)
         | EntryView::Device(..) => return Err(Errno::EFAULT.into()),
     };
-    table_of(pager, from)?.set(va(from), Entry::NONE);
-    table_of(pager, to)?.set(va(to), new);
+    tables.from().set(va(from), Entry::NONE);
+    tables.to().set(va(to), new);
     Ok(Moved::Yes)
+}
+
+/// The locked tables of both addresses, which may be one.
+enum Tables<'a, A: Arch> {
+    /// One table holds both.
+    One(PteTable<'a, A>),
+    /// Each has its own.
+    Two {
+        to: PteTable<'a, A>,
+        from: PteTable<'a, A>,
+    },
+}
+
+impl<'a, A: Arch> Tables<'a, A> {
+    const fn to(&self) -> &PteTable<'a, A> {
+        match self {
+            Self::One(table) | Self::Two { to: table, .. } => table,
+        }
+    }
+
+    const fn from(&self) -> &PteTable<'a, A> {
+        match self {
+            Self::One(table) | Self::Two { from: table, .. } => table,
+        }
+    }
+}
+
+/// Locks the tables of two addresses, the lower one first (`mm/userfaultfd.c: double_pt_lock()`).
+fn lock_both<'a, A: Arch>(
+    pager: &Pager<'a, A>,
+    to: VirtAddr,
+    from: VirtAddr,
+) -> Result<Tables<'a, A>, Stop> {
+    if to.pmd_down() == from.pmd_down() {
+        return Ok(Tables::One(table_of(pager, to)?));
+    }
+    if to < from {
+        let to = table_of(pager, to)?;
+        let from = table_of(pager, from)?;
+        return Ok(Tables::Two { to, from });
+    }
+    let from = table_of(pager, from)?;
+    let to = table_of(pager, to)?;
+    Ok(Tables::Two { to, from })
 }
 
 /// The page of a present entry, which must be this process's alone; `None` for the zero page.

@@ -13,10 +13,10 @@ use crate::va::va;
 /// # Errors
 /// `EFAULT` beyond the end of the object, `EEXIST` if there is anything, be it a marker.
 pub(super) fn install<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>) -> Result<(), Stop> {
-    let table = table_of(pager, target.addr)?;
     if beyond_object(pager, target) {
         return Err(Errno::EFAULT.into());
     }
+    let table = table_of(pager, target.addr)?;
     if !table.get(va(target.addr)).is_none() {
         return Err(Errno::EEXIST.into());
     }

@@ -18,10 +18,10 @@ pub(super) fn install<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>) -> Res
         let pfn = copy::new_page(pager, target.vma)?;
         return copy::install(pager, target, pfn);
     }
-    let table = table_of(pager, target.addr)?;
     if beyond_object(pager, target) {
         return Err(Errno::EFAULT.into());
     }
+    let table = table_of(pager, target.addr)?;
     if !table.get(va(target.addr)).is_none() {
         return Err(Errno::EEXIST.into());
     }
