@@ -2,8 +2,9 @@
 
 use sim_core::store::VmaStore;
 use sim_core::{Advice, Errno, Outcome, PageRange, VirtAddr, Vma};
-use sim_pagetable::{Arch, FrameFlags, Leaf, Pfn, PmdSlot, Run, VaRange};
+use sim_pagetable::{Arch, FrameFlags, HUGE_PAGES, Leaf, Pfn, PmdSlot, Run, VaRange};
 
+use crate::folio;
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
@@ -43,7 +44,6 @@ pub(super) fn madvise<A: Arch, S: VmaStore>(
 
 impl<A: Arch> Pager<'_, A> {
     fn cool(&self, vma: &Vma, part: PageRange, kind: Kind) {
-        self.split_partly_covered(vma, part);
         let blocks: Vec<_> = self
             .tables()
             .walk(va_range(part))
@@ -62,7 +62,15 @@ impl<A: Arch> Pager<'_, A> {
             }
             self.break_up(vma, block);
         }
-        let picked = self.pick(block, kind);
+        let whole = thp::split::split_partial(self, vma, block);
+        if kind == Kind::Pageout {
+            for &head in &whole {
+                if folio::is_anon(self.frames(), head) {
+                    thp::split::split_folio(self, vma, block.start(), head);
+                }
+            }
+        }
+        let picked = self.pick(block, kind, &whole);
         for (at, pfn) in picked {
             reclaim::pageout(self, vma, at, pfn);
         }
@@ -85,20 +93,24 @@ impl<A: Arch> Pager<'_, A> {
         true
     }
 
-    /// Splits a huge mapping and its folio (`split_folio()`).
+    /// Splits a huge mapping and its folio (`split_folio()`). A huge page of an object that is
+    /// reclaimed whole is only unmapped.
     fn break_up(&self, vma: &Vma, block: VaRange) {
-        thp::split::split(self, vma, block.start());
-        let Leaf::Table(table) = self.tables().leaf(block.start()) else {
+        let Leaf::Huge(slot) = self.tables().leaf(block.start()) else {
             return;
         };
-        if let Some(pfn) = Self::normal_page(table.get(block.start())) {
-            drop(table);
-            self.split_folio_at(vma, block.start(), pfn);
+        let head = slot.entry().pfn();
+        drop(slot);
+        thp::split::split(self, vma, block.start());
+        let Some(head) = head else { return };
+        let whole_object = !folio::is_anon(self.frames(), head) && block.is_huge_block();
+        if !whole_object {
+            thp::split::split_folio(self, vma, block.start(), head);
         }
     }
 
     /// Cools pages that nobody else maps, and says which are to be reclaimed.
-    fn pick(&self, block: VaRange, kind: Kind) -> Vec<(VirtAddr, Pfn)> {
+    fn pick(&self, block: VaRange, kind: Kind, whole: &[Pfn]) -> Vec<(VirtAddr, Pfn)> {
         let mut picked = Vec::new();
         for Run { range, leaf } in self.tables().walk(block) {
             let Leaf::Table(table) = leaf else { continue };
@@ -107,13 +119,16 @@ impl<A: Arch> Pager<'_, A> {
                 let Some(pfn) = Self::normal_page(entry) else {
                     continue;
                 };
-                if self.frames().is_large(pfn) && !self.split_large(pfn) {
+                let head = self.frames().head(pfn);
+                let pages = match self.frames().is_large(pfn) {
+                    true if whole.contains(&head) => HUGE_PAGES as u32,
+                    true => continue,
+                    false => 1,
+                };
+                if self.frames().folio_mapcount(pfn) != pages {
                     continue;
                 }
-                if self.frames().page_mapcount(pfn) != 1 {
-                    continue;
-                }
-                self.frames().meta(pfn).clear_flags(FrameFlags::REFERENCED);
+                self.frames().meta(head).clear_flags(FrameFlags::REFERENCED);
                 match kind {
                     Kind::Cold => table.set(va(addr(at)), entry.mk_old()),
                     Kind::Pageout => picked.push((addr(at), pfn)),

@@ -8,15 +8,15 @@ use sim_pagetable::{
 use crate::folio;
 use crate::pager::Pager;
 use crate::rss::RssKind;
+use crate::thp;
 use crate::va::va_range;
 
 impl<A: Arch> Pager<'_, A> {
     /// Makes the pages of a range free for the taking, unless they are written again.
     pub(super) fn free_lazily(&self, vma: &Vma, range: PageRange) {
-        self.split_partly_covered(vma, range);
         let range = va_range(range);
         for Run { range, leaf } in self.tables().walk(range) {
-            let leaf = match leaf {
+            match leaf {
                 Leaf::Huge(slot) if range.is_huge_block() => {
                     let old = slot.entry();
                     if let Some(head) = Self::normal_page(old)
@@ -28,23 +28,32 @@ impl<A: Arch> Pager<'_, A> {
                     }
                     continue;
                 }
-                // Others map it too: they keep it.
-                Leaf::Huge(_) => continue,
-                other => other,
-            };
-            if let Leaf::Table(table) = leaf {
+                Leaf::Huge(slot) => {
+                    let shared = Self::normal_page(slot.entry())
+                        .is_none_or(|head| self.frames().folio_mapcount(head) != 1);
+                    drop(slot);
+                    if shared {
+                        continue;
+                    }
+                    thp::split::split(self, vma, range.start());
+                }
+                Leaf::Table(table) => drop(table),
+                Leaf::Absent => continue,
+            }
+            let whole = thp::split::split_partial(self, vma, range);
+            if let Leaf::Table(table) = self.tables().leaf(range.start()) {
                 for slot in table.slots(range) {
-                    self.free_entry(slot);
+                    self.free_entry(slot, &whole);
                 }
             }
         }
         self.tables().flush(Flush::of(range));
     }
 
-    fn free_entry(&self, slot: PteSlot<'_, A>) {
+    fn free_entry(&self, slot: PteSlot<'_, A>, whole: &[Pfn]) {
         let entry = slot.get();
         match entry.view() {
-            EntryView::Present(_) => self.free_page(slot, entry),
+            EntryView::Present(_) => self.free_page(slot, entry, whole),
             EntryView::Swap(swapped) => {
                 self.rss().add(RssKind::Swap, -1);
                 self.release_swap(swapped.slot);
@@ -61,38 +70,31 @@ impl<A: Arch> Pager<'_, A> {
         }
     }
 
-    fn free_page(&self, slot: PteSlot<'_, A>, entry: Entry<A>) {
+    /// `whole` are the heads of large folios of which every page is freed.
+    fn free_page(&self, slot: PteSlot<'_, A>, entry: Entry<A>, whole: &[Pfn]) {
         let Some(pfn) = Self::normal_page(entry) else {
             return;
         };
         let frames = self.frames();
-        if frames.is_large(pfn) && !self.split_large(pfn) {
-            return;
-        }
-        let flags = frames.meta(pfn).flags();
-        if flags.intersects(FrameFlags::SWAPCACHE | FrameFlags::DIRTY) {
-            let cached_elsewhere = flags.contains(FrameFlags::SWAPCACHE);
-            if frames.page_mapcount(pfn) != 1 || cached_elsewhere {
+        let head = frames.head(pfn);
+        let pages = if frames.is_large(pfn) {
+            if !whole.contains(&head) {
                 return;
             }
-            frames.meta(pfn).clear_flags(FrameFlags::DIRTY);
+            HUGE_PAGES as u32
+        } else {
+            1
+        };
+        let flags = frames.meta(head).flags();
+        if flags.intersects(FrameFlags::SWAPCACHE | FrameFlags::DIRTY) {
+            let cached_elsewhere = flags.contains(FrameFlags::SWAPCACHE);
+            if frames.folio_mapcount(pfn) != pages || cached_elsewhere {
+                return;
+            }
+            frames.meta(head).clear_flags(FrameFlags::DIRTY);
         }
         slot.set(entry.mk_old().mk_clean());
         self.mark_lazyfree(pfn);
-    }
-
-    /// A folio of which only a part is freed is split, if nobody else has it.
-    /// DEVIATION: also when all of its pages are in the range, where Linux keeps it whole.
-    pub(crate) fn split_large(&self, pfn: Pfn) -> bool {
-        let head = self.frames().head(pfn);
-        let mappings = self.frames().folio_mapcount(head);
-        let alone = mappings <= HUGE_PAGES as u32
-            && self.frames().entire_mapcount(head) == 0
-            && mappings == self.frames().refs(head);
-        if alone {
-            self.frames().split_folio(head, 0);
-        }
-        alone
     }
 
     /// `mm/swap.c: folio_mark_lazyfree()`, its per-CPU batch taken as drained.

@@ -2,7 +2,7 @@
 
 use sim_core::{PageRange, VmFlags, Vma};
 use sim_pagetable::{
-    Arch, Entry, EntryView, Flush, FrameFlags, Leaf, Marker, PteSlot, PteTable, Run, VaRange,
+    Arch, Entry, EntryView, Flush, FrameFlags, Leaf, Marker, Pfn, PteSlot, PteTable, Run, VaRange,
 };
 
 use crate::folio;
@@ -50,9 +50,11 @@ impl<A: Arch> Pager<'_, A> {
     }
 
     fn zap_table(&self, vma: &Vma, table: &PteTable<'_, A>, range: VaRange, mode: ZapMode) {
+        let mut batch = Batch::default();
         for slot in table.slots(range) {
             let entry = slot.get();
             if !entry.is_none() {
+                let entry = batch.once_young(self, entry);
                 self.zap_entry(vma, slot, entry, mode);
             }
         }
@@ -116,7 +118,7 @@ impl<A: Arch> Pager<'_, A> {
 
     /// A write-protected page of an object leaves a marker
     /// (`mm/memory.c: zap_install_uffd_wp_if_needed()`).
-    fn leave_uffd_wp(vma: &Vma, slot: PteSlot<'_, A>, old: Entry<A>, mode: ZapMode) {
+    pub(crate) fn leave_uffd_wp(vma: &Vma, slot: PteSlot<'_, A>, old: Entry<A>, mode: ZapMode) {
         let armed = vma.uffd().is_some() && vma.flags().contains(VmFlags::UFFD_WP);
         if armed && !vma.is_anon() && mode != ZapMode::Unmap && old.uffd_wp() {
             slot.set(Entry::marker(Marker::UFFD_WP));
@@ -171,6 +173,32 @@ fn keeps_marker(vma: &Vma, marker: Marker, mode: ZapMode) -> bool {
         !vma.is_anon()
     } else {
         mode == ZapMode::ObjectPages
+    }
+}
+
+/// Pages of one large folio in a row: they were accessed once (`mm/internal.h:
+/// folio_pte_batch()`).
+#[derive(Default)]
+struct Batch {
+    /// The page that would go on with the row.
+    next: Option<Pfn>,
+    /// The row was accessed.
+    young: bool,
+}
+
+impl Batch {
+    /// The entry, no longer young if one before it in its row was.
+    fn once_young<A: Arch>(&mut self, pager: &Pager<'_, A>, entry: Entry<A>) -> Entry<A> {
+        let page = Pager::normal_page(entry).filter(|&pfn| pager.frames().is_large(pfn));
+        let Some(pfn) = page else {
+            *self = Self::default();
+            return entry;
+        };
+        let goes_on = self.next == Some(pfn) && pager.frames().head(pfn) != pfn;
+        let counted = goes_on && self.young;
+        self.next = Some(pfn.add(1));
+        self.young = entry.is_young() || counted;
+        if counted { entry.mk_old() } else { entry }
     }
 }
 

@@ -9,6 +9,5 @@ pub(crate) mod khugepaged;
 pub(crate) mod object;
 pub(crate) mod split;
 pub(crate) mod unmap;
-mod unused;
 
 pub use khugepaged::Khugepaged;
