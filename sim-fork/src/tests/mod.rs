@@ -7,6 +7,7 @@ mod failures;
 mod faults;
 mod forks;
 mod guards;
+mod huge;
 mod scale;
 mod script;
 mod threads;

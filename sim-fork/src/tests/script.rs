@@ -321,6 +321,9 @@ impl Script {
                 Call::Fork { child, share }
             }
             "exit" => Call::Exit,
+            "khugepaged" => Call::Khugepaged {
+                passes: parse(words[1]) as u32,
+            },
             "execve" => Call::Execve,
             "inject" => Call::InjectAllocFailure {
                 nth: parse(words[1]) as u32,
