@@ -28,11 +28,13 @@ pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Endi
         fuzz(
             &options,
             &|| (simulator(check), live::contestant()),
-            &|progress| meter.show(progress),
+            &|progress| {
+                meter.show(progress);
+            },
         )
     } else {
         fuzz(&options, &|| against_model(check), &|progress| {
-            meter.show(progress)
+            meter.show(progress);
         })
     };
     meter.clear();

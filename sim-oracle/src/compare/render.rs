@@ -31,7 +31,7 @@ pub(super) fn page(state: Option<PageState>) -> String {
     let qualifiers = |list: &[(bool, &str)]| {
         list.iter()
             .filter(|(on, _)| *on)
-            .map(|(_, name)| format!(" {name}"))
+            .flat_map(|(_, name)| [" ", name])
             .collect::<String>()
     };
     match state {

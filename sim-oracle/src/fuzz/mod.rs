@@ -186,7 +186,10 @@ pub fn fuzz(
         let threads: Vec<_> = (0..options.jobs.max(1))
             .map(|_| scope.spawn(|| Job::new(&shared, sides()).run()))
             .collect();
-        threads.into_iter().map(|thread| thread.join()).collect()
+        threads
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect()
     });
     for result in results {
         match result {

@@ -109,6 +109,7 @@ pub(crate) enum Op {
 }
 
 /// The operations of a mode and their weights.
+#[expect(clippy::too_many_lines, reason = "one table")]
 pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
     use Op::{
         AdviseDiscard, AdviseFlags, AdvisePopulate, Brk, ClearRefs, Collapse, Exec, Execve, Exit,

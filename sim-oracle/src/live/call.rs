@@ -73,7 +73,7 @@ impl LiveKernel {
             | Call::UffdMove { .. } => self.uffd(pid, call),
             Call::Access { range, access } => self.access(pid, *range, *access),
             Call::Fork { child, share } => self.fork(pid, *child, *share),
-            Call::Exit => self.exit(pid),
+            Call::Exit => Ok(self.exit(pid)),
             Call::Execve => self.execve(pid),
             Call::Khugepaged { passes } => self.khugepaged(*passes),
             Call::ReclaimPages(_) => not_supported("which pages a kernel reclaims is not fixed"),
@@ -279,13 +279,13 @@ impl LiveKernel {
         Ok(Outcome::OK)
     }
 
-    fn exit(&mut self, pid: Pid) -> Result<Outcome, BackendError> {
+    fn exit(&mut self, pid: Pid) -> Outcome {
         let process = self.processes.remove(&pid);
         let worker = process.map(Process::into_worker);
         if let Some(worker) = worker {
             worker.exit(&self.region);
         }
-        Ok(Outcome::OK)
+        Outcome::OK
     }
 
     fn execve(&mut self, pid: Pid) -> Result<Outcome, BackendError> {

@@ -139,7 +139,7 @@ fn step(text: &mut String, setup: &Setup, pid: Pid, call: &Call) {
             line(text, "range", &range(at));
             let name = advice
                 .name()
-                .map_or_else(|| advice.number().to_string(), |name| quoted(name));
+                .map_or_else(|| advice.number().to_string(), quoted);
             line(text, "advice", &name);
         }
         Call::Mlock { range: at, onfault } => {
