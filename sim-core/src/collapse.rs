@@ -63,6 +63,33 @@ pub enum ScanResult {
 }
 
 impl ScanResult {
+    /// Every result.
+    pub const ALL: &'static [Self] = &[
+        Self::Succeed,
+        Self::PmdMapped,
+        Self::PteMappedHugepage,
+        Self::PmdNull,
+        Self::PmdNone,
+        Self::NoPteTable,
+        Self::ExceedNonePte,
+        Self::ExceedSwapPte,
+        Self::ExceedSharedPte,
+        Self::PteNonPresent,
+        Self::PteUffdWp,
+        Self::LackReferencedPage,
+        Self::PageNull,
+        Self::PageAnon,
+        Self::PageCompound,
+        Self::PageCount,
+        Self::PageLru,
+        Self::VmaNull,
+        Self::AddressRange,
+        Self::VmaCheck,
+        Self::AllocHugePageFail,
+        Self::Truncated,
+        Self::Fail,
+    ];
+
     /// Linux's name in lower case.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,7 +1,9 @@
 //! `MADV_COLLAPSE` (`mm/khugepaged.c: madvise_collapse()`, 6.19).
 
 use sim_core::store::VmaStore;
-use sim_core::{Advice, AllocKind, Errno, Outcome, PMD_SIZE, PageRange, ScanResult, VirtAddr};
+use sim_core::{
+    Advice, AllocKind, Errno, Event, Outcome, PMD_SIZE, PageRange, ScanResult, VirtAddr,
+};
 use sim_pagetable::Arch;
 
 use super::{By, block};
@@ -39,6 +41,12 @@ fn collapse_part<A: Arch, S: VmaStore>(
 ) -> Result<(), Errno> {
     let shared = machine.shared();
     if !may_collapse(machine, space, part) {
+        let result = ScanResult::VmaCheck;
+        let event = || Event::Collapse {
+            range: part,
+            result,
+        };
+        space.mm.read_recursive().events.record(event);
         return Err(Errno::EINVAL);
     }
     shared
