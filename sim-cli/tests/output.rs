@@ -85,6 +85,52 @@ fn a_replay() {
     check("replay-json.txt", &["replay", "--json", SHORT]);
 }
 
+#[test]
+fn the_most_vmas() {
+    let scenario = "scenarios/limits/one-mprotect-too-many.toml";
+    check("run-map-count.txt", &["run", scenario]);
+}
+
+#[test]
+fn an_explanation() {
+    let scenario = "scenarios/profiles/unfaulted-target.toml";
+    check("explain.txt", &["explain", scenario]);
+    let against = &["explain", scenario, "--against", "6.15"];
+    check("explain-against.txt", against);
+    let hole = "scenarios/reasons/anon_vma_differs.toml";
+    check("explain-anon-vma.txt", &["explain", hole]);
+    let guard = "scenarios/reasons/scan_fail.toml";
+    check("explain-collapse.txt", &["explain", guard]);
+}
+
+#[test]
+fn an_explanation_as_json() {
+    let scenario = "scenarios/reasons/flags_differ.toml";
+    let arguments = ["explain", "--json", scenario, "--against", "6.18-stable"];
+    check("explain-json.txt", &arguments);
+}
+
+#[test]
+fn a_difference() {
+    let kernels = ["diff", "--kernel", "6.15,6.19"];
+    let scenario = "scenarios/profiles/unfaulted-target.toml";
+    check("diff.txt", &[&kernels[..], &[scenario]].concat());
+    check(
+        "diff-json.txt",
+        &[&kernels[..], &["--json", scenario]].concat(),
+    );
+    let files = ["scenarios/first.toml", "scenarios/guard/basic.toml"];
+    check("diff-files.txt", &[&["diff"][..], &files].concat());
+    check("diff-same.txt", &["diff", files[0], files[0]]);
+    check("diff-wrong.txt", &["diff", files[0]]);
+}
+
+#[test]
+fn vectors() {
+    check("vectors.txt", &["vectors", "scenarios/first.toml"]);
+    check("vectors-wrong.txt", &["vectors"]);
+}
+
 /// The README shows what the first scenario prints.
 #[test]
 fn the_readme_is_true() {
