@@ -111,8 +111,11 @@ impl Commit {
 
     /// Charges pages whatever the limit.
     pub(crate) fn charge_unchecked(&self, pages: u64) {
-        self.committed
-            .fetch_add(pages.cast_signed(), Ordering::Relaxed);
+        // Mappings that replace nothing charge nothing anew.
+        if pages > 0 {
+            self.committed
+                .fetch_add(pages.cast_signed(), Ordering::Relaxed);
+        }
     }
 
     /// Gives charged pages back (`vm_unacct_memory()`).

@@ -61,7 +61,7 @@ pub(crate) fn touch<A: Arch, S: VmaStore>(
     }
 }
 
-/// `done` pages were touched before; it is kept up to date.
+/// `done` pages were touched before; it is kept up to date. Of writes the byte means nothing.
 fn touch_range<A: Arch, S: VmaStore>(
     shared: &Shared,
     space: &AddressSpace<A, S>,
@@ -76,22 +76,32 @@ fn touch_range<A: Arch, S: VmaStore>(
     let first = range.addr.page_number();
     let last = range.addr.get().saturating_add(range.len.get() - 1) >> sim_core::PAGE_SHIFT;
     let mut mm = space.mm.read();
-    for page in first + *done..=last {
-        let addr = VirtAddr::new(page << sim_core::PAGE_SHIFT);
-        loop {
-            let pager = Pager::new(shared, &space.pages);
-            if let Some(got) = hardware_access(&pager, addr, access) {
-                byte = got;
-                *done += 1;
-                break;
-            }
-            match find_vma(&pager, &mm, addr, access)? {
-                Found::Vma(id) => fault(&pager, &mm, id, addr, access)?,
-                Found::Below(id) => {
-                    drop(mm);
-                    grow(shared, space, id, addr)?;
-                    mm = space.mm.read();
+    let pager = Pager::new(shared, &space.pages);
+    while first + *done <= last {
+        let addr = VirtAddr::new((first + *done) << sim_core::PAGE_SHIFT);
+        if let Some(got) = hardware_access(&pager, addr, access) {
+            byte = got;
+            *done += 1;
+            continue;
+        }
+        match find_vma(&pager, &mm, addr, access)? {
+            Found::Vma(id) => {
+                let written = match access {
+                    Access::Write(value) => {
+                        let most = last - first - *done + 1;
+                        pager.write_run(mm.vma(id), addr, most, value)
+                    }
+                    Access::Read | Access::Exec => 0,
+                };
+                *done += written;
+                if written == 0 {
+                    fault(&pager, &mm, id, addr, access)?;
                 }
+            }
+            Found::Below(id) => {
+                drop(mm);
+                grow(shared, space, id, addr)?;
+                mm = space.mm.read();
             }
         }
     }
@@ -125,7 +135,7 @@ pub(crate) fn hardware_access<A: Arch>(
 }
 
 /// The entry after the hardware noted a write: soft-dirty is not its business.
-fn written<A: Arch>(entry: Entry<A>) -> Entry<A> {
+pub(crate) fn written<A: Arch>(entry: Entry<A>) -> Entry<A> {
     let soft_dirty = entry.is_soft_dirty();
     entry.mk_young().mk_dirty().with_soft_dirty(soft_dirty)
 }

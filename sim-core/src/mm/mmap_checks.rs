@@ -39,16 +39,21 @@ pub(crate) fn prot_flags(prot: Prot, arch: Arch) -> VmFlags {
 
 /// The flags for `MAP_*` (`calc_vm_flag_bits()`).
 fn map_flags(flags: MapFlags) -> VmFlags {
-    [
+    const KNOWN: [(MapFlags, VmFlags); 4] = [
         (MapFlags::GROWSDOWN, VmFlags::GROWSDOWN),
         (MapFlags::LOCKED, VmFlags::LOCKED),
         (MapFlags::SYNC, VmFlags::SYNC),
         (MapFlags::STACK, VmFlags::NOHUGEPAGE),
-    ]
-    .into_iter()
-    .filter(|&(map, _)| flags.contains(map))
-    .map(|(_, vm)| vm)
-    .collect()
+    ];
+    const ANY: MapFlags = MapFlags::GROWSDOWN
+        .union(MapFlags::LOCKED)
+        .union(MapFlags::SYNC)
+        .union(MapFlags::STACK);
+    if !flags.intersects(ANY) {
+        return VmFlags::empty();
+    }
+    let given = KNOWN.into_iter().filter(|&(map, _)| flags.contains(map));
+    given.map(|(_, vm)| vm).collect()
 }
 
 /// The flags of a mapping before those of its type.

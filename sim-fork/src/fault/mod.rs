@@ -13,6 +13,7 @@ mod around;
 mod file;
 mod marker;
 mod readahead;
+mod run;
 mod swap;
 mod wp;
 
