@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod compare;
 pub mod fuzz;
+pub mod fuzz_targets;
 pub mod generate;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[expect(

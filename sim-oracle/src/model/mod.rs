@@ -222,8 +222,9 @@ impl Model {
                 done(space.mprotect(world, *range, *prot, *pkey))
             }
             Call::Mremap(args) => {
-                let range = SyscallRange::new(args.addr, args.old_len);
-                space.relock_is_known(rules, covering_end(range))?;
+                let pages = covering_end(SyscallRange::new(args.addr, args.old_len));
+                space.growth_is_known(rules, pages)?;
+                space.relock_is_known(rules, pages)?;
                 let moved = space.mremap(rules, args)?;
                 if let Some(pages) = moved.populate {
                     let world = &mut World {

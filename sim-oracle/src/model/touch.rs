@@ -26,6 +26,15 @@ const fn populated_by_write(page: &Page) -> bool {
     page.has(VmFlags::WRITE) && !page.has(VmFlags::SHARED)
 }
 
+/// May there be huge pages?
+fn huge_is_wanted(rules: &Rules, page: &Page) -> bool {
+    match rules.thp {
+        ThpEnabled::Always => !page.has(VmFlags::NOHUGEPAGE),
+        ThpEnabled::Madvise => page.has(VmFlags::HUGEPAGE),
+        ThpEnabled::Never => false,
+    }
+}
+
 /// Is the effect of reading or writing these pages of a run known?
 fn run_is_known(rules: &Rules, run: &Run, pages: Pages, writes: bool) -> Result<(), Unknown> {
     let page = &run.page;
@@ -35,11 +44,7 @@ fn run_is_known(rules: &Rules, run: &Run, pages: Pages, writes: bool) -> Result<
     if page.any(VmFlags::PFNMAP | VmFlags::MIXEDMAP) {
         return Err("what is in a device's memory");
     }
-    let huge = match rules.thp {
-        ThpEnabled::Always => !page.has(VmFlags::NOHUGEPAGE),
-        ThpEnabled::Madvise => page.has(VmFlags::HUGEPAGE),
-        ThpEnabled::Never => false,
-    };
+    let huge = huge_is_wanted(rules, page);
     // A huge page at a read brings an anon_vma, if there is no page table yet.
     if huge && !writes && page.map.is_anon() && page.anon.is_none() {
         let (first, last) = (pages.0.max(run.start), pages.1.min(run.end));
@@ -54,7 +59,7 @@ fn run_is_known(rules: &Rules, run: &Run, pages: Pages, writes: bool) -> Result<
 }
 
 impl Space {
-    /// Is it known what touching these pages does?
+    /// Is it known what touching these pages does, whether or not a stack grows by it?
     pub(super) fn touch_is_known(
         &self,
         rules: &Rules,
@@ -69,7 +74,20 @@ impl Space {
             .try_for_each(|run| run_is_known(rules, run, pages, writes(&run.page)))
     }
 
-    /// The same for populating.
+    /// Is it known what populating does once locked memory among these pages has grown?
+    pub(super) fn growth_is_known(&self, rules: &Rules, pages: Pages) -> Result<(), Unknown> {
+        let huge_by_read =
+            |page: &Page| page.map.is_anon() && page.anon.is_none() && huge_is_wanted(rules, page);
+        let mut locked = self
+            .within(pages)
+            .filter(|run| run.page.has(VmFlags::LOCKED));
+        if locked.any(|run| huge_by_read(&run.page) && !populated_by_write(&run.page)) {
+            return Err("whether reads bring huge pages");
+        }
+        Ok(())
+    }
+
+    /// Is it known what populating these pages does?
     pub(super) fn populate_is_known(&self, rules: &Rules, pages: Pages) -> Result<(), Unknown> {
         self.touch_is_known(rules, pages, populated_by_write)
     }
