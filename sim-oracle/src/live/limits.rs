@@ -127,7 +127,7 @@ fn set(
     // SAFETY: the old limit goes to a local variable; none is set.
     unsafe { libc::prlimit(worker.pid(), resource, ptr::null(), &raw mut old) };
     // A hard limit cannot be raised everywhere, not even by root.
-    let value = limit.map_or(libc::RLIM_INFINITY, sim_core::Bytes::get);
+    let value = limit.map_or(libc::RLIM_INFINITY, Bytes::get);
     let new = libc::rlimit {
         rlim_cur: value.min(old.rlim_max),
         rlim_max: old.rlim_max,
