@@ -4,12 +4,12 @@
 //! ```text
 //!   anonymous, lazily freed, clean ─▶ dropped            dirty again ─▶ kept
 //!   anonymous ─ swap has room ──────▶ swap entry         full ────────▶ kept
-//!   shared memory ──────────────────▶ unmapped, then to swap if it has room
+//!   shared memory ──────────────────▶ unmapped, dropped if never written, else to swap if it has room
 //!   file ───────────────────────────▶ unmapped, dropped if clean; dirty pages stay in the cache
 //! ```
 
 use sim_core::store::VmaStore;
-use sim_core::{MappedKind, VirtAddr, Vma};
+use sim_core::{MappedKind, VirtAddr, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, FrameFlags, Leaf, Pfn};
 
 use super::rmap::Mapping;
@@ -115,7 +115,9 @@ fn swap_out<A: Arch>(
         return Gone::Kept;
     }
     if !meta.has(FrameFlags::SWAPBACKED) {
-        if entry.is_dirty() || meta.has(FrameFlags::DIRTY) {
+        // Droppable memory goes even if it was written.
+        let wanted = !vma.flags().contains(VmFlags::DROPPABLE);
+        if wanted && (entry.is_dirty() || meta.has(FrameFlags::DIRTY)) {
             meta.set_flags(FrameFlags::SWAPBACKED);
             return Gone::Kept;
         }
@@ -172,6 +174,13 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
             return 0;
         }
         MappedKind::Regular => CachedPage::OnDisk(meta.tag()),
+        MappedKind::Memfd | MappedKind::DevZero if !meta.has(FrameFlags::DIRTY) => {
+            // Never written: the hole that it was will do.
+            state.punch(index, false);
+            drop(state);
+            release(shared, CachedPage::Present(pfn));
+            return 1;
+        }
         MappedKind::Memfd | MappedKind::DevZero => match shared.swap.alloc(meta.tag(), 1) {
             Some(place) => CachedPage::Swapped(place),
             None => return 0,
