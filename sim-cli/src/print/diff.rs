@@ -58,7 +58,11 @@ fn states(found: &Found<'_>, names: &[String; 2], output: &mut Output) {
         output.line("");
         let heading = output.paint(Style::Strong, format!("{process}, before"));
         output.line(heading);
-        for line in listing(&state(&found.before, process)).lines() {
+        let before = state(&found.before, process);
+        if before.vmas.is_empty() {
+            output.line("  nothing is mapped");
+        }
+        for line in listing(&before).lines() {
             output.line(format!("  {line}"));
         }
         let heading = output.paint(Style::Strong, format!("{process}, after"));
