@@ -28,6 +28,8 @@ mod page;
 mod place;
 mod remap;
 mod rules;
+#[cfg(test)]
+mod small_worlds;
 mod space;
 #[cfg(test)]
 mod tests;
