@@ -26,9 +26,16 @@ pub(super) struct Drain {
 unsafe impl Send for Drain {}
 
 impl Drain {
+    /// Registers this process with khugepaged, too, and for good: khugepaged scans at once when it is
+    /// given its first process, and the workers are not to be that.
     pub(super) fn new() -> Self {
+        let memory = map();
+        if let Some(memory) = memory {
+            // SAFETY: advice on a mapping of our own.
+            unsafe { libc::madvise(memory.as_ptr().cast(), 2 * BLOCK, libc::MADV_HUGEPAGE) };
+        }
         Self {
-            memory: None,
+            memory,
             needed: false,
             locks: false,
         }
@@ -68,10 +75,9 @@ impl Drain {
         if !std::mem::take(&mut self.needed) {
             return;
         }
-        let Some(memory) = self.memory.or_else(map) else {
+        let Some(memory) = self.memory else {
             return;
         };
-        self.memory = Some(memory);
         let address = memory.as_ptr().addr().next_multiple_of(BLOCK);
         // SAFETY: a block within the mapping; collapsing does not change its content.
         unsafe { libc::madvise(address as *mut libc::c_void, BLOCK, libc::MADV_COLLAPSE) };

@@ -87,6 +87,7 @@ impl LiveKernel {
         availability()?;
         check(setup)?;
         let settings = SettingsGuard::acquire(setup)?;
+        let drain = drain::Drain::new();
         let image = worker::image::build();
         let region = Region::new()?;
         let template = worker::spawn(&region, &image, Slot(0))?;
@@ -101,7 +102,7 @@ impl LiveKernel {
             setup: setup.clone(),
             privileges: Privileges::of(&setup.limits),
             names_supported,
-            drain: drain::Drain::new(),
+            drain,
             text: Vec::new(),
             _settings: settings,
         };

@@ -91,6 +91,12 @@ fn wanted(setup: &Setup) -> Settings {
             format!("{KHUGEPAGED}/max_ptes_shared"),
             thp.max_ptes_shared.to_string(),
         ),
+        // khugepaged works when it is told to, not on its own.
+        (
+            format!("{KHUGEPAGED}/scan_sleep_millisecs"),
+            "1000000000".to_owned(),
+        ),
+        (format!("{KHUGEPAGED}/pages_to_scan"), "1".to_owned()),
         (
             MMAP_MIN_ADDR.to_owned(),
             setup.limits.mmap_min_addr.get().to_string(),
@@ -152,7 +158,7 @@ pub(super) fn khugepaged_passes(passes: u32) -> Result<(), BackendError> {
     // One more: the pass under way began before the call.
     let target = scans().map(|n| n + u64::from(passes) + 1);
     let begin = Instant::now();
-    while scans() < target && begin.elapsed() < Duration::from_secs(10) {
+    while scans() < target && begin.elapsed() < Duration::from_secs(3) {
         thread::sleep(Duration::from_millis(2));
     }
     let late = scans() < target;
