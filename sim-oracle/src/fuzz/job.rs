@@ -20,6 +20,9 @@ pub(super) struct Job<'a> {
     right: Box<dyn Contestant>,
 }
 
+/// A difference that does not happen again in so many repetitions is not the simulator's.
+const REPETITIONS: usize = 3;
+
 /// What a run came to.
 struct RunEnd {
     calls: Vec<(Pid, Call)>,
@@ -54,8 +57,10 @@ impl<'a> Job<'a> {
             shared.runs.fetch_add(1, Ordering::Relaxed);
             if let Some(divergence) = end.divergence {
                 let mode = generator.mode();
-                let found = self.reduce(run, setup, end.calls, divergence);
-                shared.found(Found { mode, ..found });
+                match self.reduce(run, setup, end.calls) {
+                    Some(found) => shared.found(Found { mode, ..found }),
+                    None => shared.report().not_repeated.push(divergence),
+                }
             }
             (shared.progress)(&shared.progress());
         }
@@ -117,19 +122,10 @@ impl<'a> Job<'a> {
         None
     }
 
-    fn reduce(
-        &mut self,
-        run: u64,
-        setup: Setup,
-        calls: Vec<(Pid, Call)>,
-        divergence: Divergence,
-    ) -> Found {
+    fn reduce(&mut self, run: u64, setup: Setup, calls: Vec<(Pid, Call)>) -> Option<Found> {
         let original = calls.clone();
-        let failing = match self.replay(&setup, &calls) {
-            Some(divergence) => Shrunk { calls, divergence },
-            // It does not happen again: the list is reported as it is.
-            None => Shrunk { calls, divergence },
-        };
+        let divergence = (0..REPETITIONS).find_map(|_| self.replay(&setup, &calls))?;
+        let failing = Shrunk { calls, divergence };
         let shrunk = {
             let mut test = |calls: &[(Pid, Call)]| self.replay(&setup, calls);
             shrink(failing, &mut test, SHRINK_TRIES)
@@ -137,7 +133,7 @@ impl<'a> Job<'a> {
         let setup = used_files_only(setup, &shrunk.calls);
         let title = format!("Difference found by seed {}", self.shared.options.seed);
         let scenario = render::scenario(&title, &setup, &self.outcomes(&setup, &shrunk.calls));
-        Found {
+        Some(Found {
             run,
             mode: self.shared.options.mode,
             original,
@@ -145,7 +141,7 @@ impl<'a> Job<'a> {
             divergence: shrunk.divergence,
             setup,
             scenario,
-        }
+        })
     }
 
     /// The calls with what they come to on the right side.

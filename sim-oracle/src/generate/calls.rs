@@ -281,7 +281,7 @@ fn brk(args: &mut Args) -> Call {
 
 fn truncate(args: &mut Args) -> Call {
     let pages = args.rng.random_range(0..14);
-    let odd = if args.one_in(4) { 100 } else { 0 };
+    let odd = if args.one_in(8) { 100 } else { 0 };
     Call::Truncate {
         file: args.choose(&[FileId(0), FileId(1), FileId(2)]),
         size: Bytes(pages * PAGE_SIZE + odd),
