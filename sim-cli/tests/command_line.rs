@@ -54,6 +54,15 @@ fn a_wrong_command_line_is_2() {
             "possible values",
         ),
         (&["replay"], "required"),
+        (&["explain"], "required"),
+        (
+            &["explain", "--against", "2.4", "x.toml"],
+            "the profiles are 6.15",
+        ),
+        (&["diff"], "required"),
+        (&["diff", "--kernel", "6.15,2.4", "x.toml"], "the profiles"),
+        (&["vectors", "--ops", "10"], "required"),
+        (&["vectors"], "--seed"),
     ];
     for (arguments, stderr) in cases {
         check(&vmsim(arguments), 2, stderr);
@@ -62,6 +71,10 @@ fn a_wrong_command_line_is_2() {
 
 #[test]
 fn input_that_is_not_there_is_2() {
+    for command in ["explain", "diff", "vectors"] {
+        let output = vmsim(&[command, "no-such-file.toml"]);
+        check(&output, 2, "no-such-file.toml");
+    }
     check(
         &vmsim(&["run", "no-such-file.toml"]),
         2,

@@ -92,20 +92,24 @@ fn from_scenarios(
 }
 
 fn from_scenario(scenario: &Scenario, verify: bool) -> Result<Made, Trouble> {
-    let mut machine = simulator::new(&scenario.setup)?;
+    let mut setup = scenario.setup.clone();
+    if verify {
+        live::adopt_swap(&mut setup);
+    }
+    let mut machine = simulator::new(&setup)?;
     if !verify {
-        let recorder = Recorder::new(scenario.source.name().to_owned(), &scenario.setup, None);
+        let recorder = Recorder::new(scenario.source.name().to_owned(), &setup, None);
         return Ok(walk(scenario, &mut *machine, recorder, &Judge::ALONE));
     }
     let mut contestant = live::contestant();
     let release = contestant.name();
-    let kernel = match contestant.start(&scenario.setup) {
+    let kernel = match contestant.start(&setup) {
         Ok(kernel) => kernel,
         Err(error) => return Ok(Made::LeftOut(error.to_string())),
     };
     let mut both = Lockstep::new(&mut *machine, kernel, Comparison::new(Level::Pages));
     let name = scenario.source.name().to_owned();
-    let recorder = Recorder::new(name, &scenario.setup, Some(release));
+    let recorder = Recorder::new(name, &setup, Some(release));
     Ok(walk(scenario, &mut both, recorder, &Judge::BOTH))
 }
 
@@ -228,18 +232,12 @@ fn stage(arguments: &VectorsArguments) -> Result<(Setup, Option<Box<dyn Contesta
         Some(kernel) => Some(kernel),
         None => live::available().is_ok().then_some(Kernel::Host),
     };
-    Ok(match kernel {
-        None => (Setup::default(), None),
-        Some(Kernel::Profile(profile)) => (Setup::new(profile), None),
-        Some(Kernel::Host) => {
-            let (profile, features) = live::probe()?;
-            let setup = Setup {
-                features,
-                ..Setup::new(profile)
-            };
-            (setup, Some(live::contestant()))
-        }
-    })
+    let mut setup = simulator::setup(kernel)?;
+    if kernel != Some(Kernel::Host) {
+        return Ok((setup, None));
+    }
+    live::adopt_swap(&mut setup);
+    Ok((setup, Some(live::contestant())))
 }
 
 /// Makes calls and records them. What a side cannot run is left out.

@@ -4,6 +4,8 @@ mod diagram;
 mod json;
 mod reason;
 
+use std::fmt::Write as _;
+
 use sim_core::{Event, Features, MergeReport, MergeScene, Profile, Refusal, locks_of};
 use sim_scenario::{Scenario, StepReport, StepResult};
 
@@ -70,7 +72,7 @@ fn wrapped(items: &[String]) -> Vec<String> {
         let comma = if n + 1 < items.len() { "," } else { "" };
         match lines.last_mut() {
             Some(line) if line.len() + item.len() < LIST_WIDTH => {
-                *line += &format!(" {item}{comma}");
+                let _ = write!(line, " {item}{comma}");
             }
             _ => lines.push(format!("{item}{comma}")),
         }
@@ -155,7 +157,7 @@ fn changes(scene: &MergeScene) -> String {
         ('-', middle.flags - wanted.flags - shown),
     ] {
         for name in flags.mnemonics() {
-            text += &format!(" {sign}{name}");
+            let _ = write!(text, " {sign}{name}");
         }
     }
     if wanted.policy != middle.policy {
@@ -197,7 +199,7 @@ fn plan(report: &MergeReport) -> String {
             let mut text = format!("{name}: one VMA {}", events::addresses(plan.becomes));
             let sticky: Vec<_> = plan.sticky.mnemonics().collect();
             if !sticky.is_empty() {
-                text += &format!(", keeps {}", sticky.join(" "));
+                let _ = write!(text, ", keeps {}", sticky.join(" "));
             }
             if plan.anon_vma_from.is_some() {
                 text += ", takes over the anon_vma";
