@@ -63,9 +63,29 @@ fn same_seed_same_vectors() {
 
 #[test]
 fn what_is_too_long_is_left_out_and_said() {
-    let made = vectors(&[
-        "scenarios/limits/memlock.toml",
-        "scenarios/process/repeat.toml",
-    ]);
+    let scenario = br#"
+step = [
+  { op = "mmap", name = "buf", addr = "0x100000000000", len = "1p", prot = "r", flags = ["private", "anon", "fixed"] },
+  { op = "repeat", times = 1000, step = [{ op = "read", range = "buf" }] },
+]
+"#;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vmsim"))
+        .args(["vectors", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("vmsim starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(scenario).expect("vmsim reads");
+    drop(stdin);
+    let made = child.wait_with_output().expect("vmsim ends");
     assert!(made.status.success(), "{made:?}");
+    let notes = String::from_utf8_lossy(&made.stderr);
+    assert!(
+        notes.contains("left out: it has more than 1000 steps"),
+        "{notes}"
+    );
+    let document = String::from_utf8_lossy(&made.stdout);
+    assert!(document.contains("\"vectors\": []"), "{document}");
 }
