@@ -232,7 +232,7 @@ fn mremap(input: &mut Input<'_>) -> Call {
         addr: from,
         len: old_len,
     } = range(input);
-    let same = input.byte() % 4 != 0;
+    let same = !input.byte().is_multiple_of(4);
     let fixed = MremapFlags::MAYMOVE | MremapFlags::FIXED;
     Call::Mremap(MremapArgs {
         addr: from,

@@ -92,7 +92,7 @@ fn resize(store: &mut DefaultStore, plain: &mut Plain, at: u64, len: u64) {
         .next_back()
         .map_or(0, |(_, (end, _))| *end);
     let above = find(plain, end).map_or(u64::MAX, |(start, ..)| start);
-    let (from, to) = if len % 2 == 0 {
+    let (from, to) = if len.is_multiple_of(2) {
         (
             start.saturating_sub(len).max(below),
             (end + len / 2).min(above),

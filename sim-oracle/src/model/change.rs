@@ -18,7 +18,7 @@ pub(super) fn whole_pages(range: SyscallRange) -> Result<Option<Pages>, Errno> {
         .checked_next_multiple_of(PAGE_SIZE)
         .ok_or(Errno::EINVAL)?;
     let end = addr.checked_add(rounded).ok_or(Errno::EINVAL)?;
-    if addr % PAGE_SIZE != 0 {
+    if !addr.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     Ok((len != 0).then_some((addr / PAGE_SIZE, end / PAGE_SIZE)))
@@ -70,7 +70,7 @@ impl Space {
         let (down, up) = (prot.contains(Prot::GROWSDOWN), prot.contains(Prot::GROWSUP));
         let prot = prot - Prot::GROWSDOWN - Prot::GROWSUP;
         let (addr, len) = (range.addr.get(), range.len.0);
-        if (down && up) || addr % PAGE_SIZE != 0 {
+        if (down && up) || !addr.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         if len == 0 {
@@ -216,7 +216,7 @@ impl Space {
 
     pub(super) fn mbind(&mut self, rules: &Rules, range: SyscallRange, policy: Policy) -> Done {
         let vanishes = range.len.page_align().get() == 0;
-        if vanishes && range.addr.get() % PAGE_SIZE == 0 {
+        if vanishes && range.addr.get().is_multiple_of(PAGE_SIZE) {
             return Ok(());
         }
         let Some(pages) = whole_pages(range)? else {

@@ -34,7 +34,7 @@ pub(super) fn access_flags(prot: Prot, arch: Arch) -> VmFlags {
 
 /// What is asked for without looking at the address space.
 fn mapped_object(args: &MmapArgs, files: &Files) -> Result<Backing, Errno> {
-    if args.offset % PAGE_SIZE != 0 {
+    if !args.offset.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     let map = if args.flags.contains(MapFlags::ANONYMOUS) {

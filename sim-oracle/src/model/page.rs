@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sim_core::{Backing, Policy, VmFlags};
+use sim_core::{Backing, FileRef, Policy, VmFlags};
 
 /// An `anon_vma` by number; numbers are not used again.
 pub(super) type AnonId = usize;
@@ -87,7 +87,7 @@ impl Page {
 
     /// Shared memory, opened by the program or not.
     pub(super) fn is_shmem(&self) -> bool {
-        self.map.file().is_some_and(|file| file.is_shmem())
+        self.map.file().is_some_and(FileRef::is_shmem)
     }
 }
 

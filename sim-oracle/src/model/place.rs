@@ -32,7 +32,7 @@ impl Space {
         if addr > rules.task_size() - wanted.len {
             return Err(Errno::ENOMEM);
         }
-        if addr % PAGE_SIZE != 0 {
+        if !addr.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         if addr < rules.mmap_min_addr && !rules.privileged {
@@ -48,7 +48,7 @@ impl Space {
             Some(_) => return None,
             None => {
                 let shared = wanted.unborn || wanted.flags.contains(MapFlags::SHARED);
-                if shared || wanted.addr != 0 || wanted.len % PMD_SIZE != 0 {
+                if shared || wanted.addr != 0 || !wanted.len.is_multiple_of(PMD_SIZE) {
                     return None;
                 }
                 0

@@ -102,7 +102,7 @@ impl Space {
     fn check_params(&self, rules: &Rules, args: &MremapArgs, remap: &Remap) -> Result<(), Errno> {
         let modern = rules.features.multi_vma_mremap;
         let bad = args.flags.bits() & !7 != 0
-            || remap.from % PAGE_SIZE != 0
+            || !remap.from.is_multiple_of(PAGE_SIZE)
             || remap.new == 0
             || (modern && remap.new > rules.task_size());
         unless(bad, Errno::EINVAL)?;
@@ -114,7 +114,7 @@ impl Space {
         } else {
             args.old_len != args.new_len
         };
-        let bad = remap.to % PAGE_SIZE != 0 || !remap.may_move || (remap.keep && resized);
+        let bad = !remap.to.is_multiple_of(PAGE_SIZE) || !remap.may_move || (remap.keep && resized);
         unless(bad, Errno::EINVAL)?;
         if modern {
             Self::check_target(rules, remap)?;

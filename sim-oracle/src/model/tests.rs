@@ -48,8 +48,11 @@ fn simulator_and_model_agree_for_every_kernel() {
     }
 }
 
+/// What makes it another kernel.
+type Change = fn(&mut Features);
+
 /// A model of a slightly different kernel.
-fn against_another(change: fn(&mut Features)) -> (Box<dyn Contestant>, Box<dyn Contestant>) {
+fn against_another(change: Change) -> (Box<dyn Contestant>, Box<dyn Contestant>) {
     let other = move |setup: &Setup| -> Result<Box<dyn Backend>, BackendError> {
         let mut setup = setup.clone();
         change(&mut setup.features);
@@ -63,17 +66,17 @@ fn against_another(change: fn(&mut Features)) -> (Box<dyn Contestant>, Box<dyn C
 /// mistake of that size in the engine would be found.
 #[test]
 fn every_switch_is_noticed() {
-    let switches: [(&str, Mode, fn(&mut Features)); 5] = [
+    let switches: [(&str, Mode, Change); 5] = [
         ("merge_unfaulted_target", Mode::Anon, |f| {
-            f.merge_unfaulted_target = false
+            f.merge_unfaulted_target = false;
         }),
         ("multi_vma_mremap", Mode::Anon, |f| {
-            f.multi_vma_mremap = false
+            f.multi_vma_mremap = false;
         }),
         ("maybe_guard", Mode::Guard, |f| f.maybe_guard = false),
         ("sticky_flags", Mode::Guard, |f| f.sticky_flags = false),
         ("copy_on_fork", Mode::Guard, |f| {
-            f.copy_on_fork = CopyOnFork::Legacy
+            f.copy_on_fork = CopyOnFork::Legacy;
         }),
     ];
     for (name, mode, change) in switches {

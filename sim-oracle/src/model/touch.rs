@@ -14,8 +14,9 @@ use super::space::{Pages, Run, Space};
 /// What faults need beside the address space.
 pub(super) struct World<'a> {
     pub(super) rules: &'a Rules,
-    pub(super) files: &'a Files,
+    pub(super) files: &'a mut Files,
     pub(super) anons: &'a mut Anons,
+    pub(super) next_uffd: &'a mut u32,
 }
 
 /// Why the outcome of touching a page is not known here.

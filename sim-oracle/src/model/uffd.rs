@@ -25,7 +25,11 @@ impl Space {
     fn uffd_pages(rules: &Rules, range: SyscallRange) -> Result<Pages, Errno> {
         let (addr, len) = (range.addr.get(), range.len.0);
         let end = addr.checked_add(len).ok_or(Errno::EINVAL)?;
-        if addr % PAGE_SIZE != 0 || len % PAGE_SIZE != 0 || len == 0 || end > rules.task_size() {
+        if !addr.is_multiple_of(PAGE_SIZE)
+            || !len.is_multiple_of(PAGE_SIZE)
+            || len == 0
+            || end > rules.task_size()
+        {
             return Err(Errno::EINVAL);
         }
         Ok((addr / PAGE_SIZE, end / PAGE_SIZE))

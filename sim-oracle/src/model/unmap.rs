@@ -9,7 +9,7 @@ impl Space {
     pub(super) fn munmap(&mut self, rules: &Rules, range: SyscallRange) -> Result<(), Errno> {
         let (addr, len) = (range.addr.get(), range.len.0);
         let room = rules.task_size().checked_sub(addr);
-        if addr % PAGE_SIZE != 0 || room.is_none_or(|room| len > room) || len == 0 {
+        if !addr.is_multiple_of(PAGE_SIZE) || room.is_none_or(|room| len > room) || len == 0 {
             return Err(Errno::EINVAL);
         }
         let start = addr / PAGE_SIZE;
