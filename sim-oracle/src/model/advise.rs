@@ -3,7 +3,8 @@
 use sim_core::{Advice, Errno, PAGE_SIZE, SyscallRange, VmFlags};
 
 use super::Stop;
-use super::change::{is_about_flags, whole_pages};
+use super::admit::is_about_flags;
+use super::change::whole_pages;
 use super::page::Page;
 use super::rules::Rules;
 use super::space::{Pages, Space};

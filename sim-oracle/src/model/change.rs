@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use sim_core::{Advice, Arch, Errno, PAGE_SIZE, Policy, Prot, SyscallRange, VmFlags};
+use sim_core::{Advice, Errno, PAGE_SIZE, Policy, SyscallRange, VmFlags};
 
-use super::mmap::access_flags;
+use super::admit::{admit, advised};
 use super::page::Page;
 use super::rules::Rules;
 use super::space::{Pages, Space};
-use super::touch::World;
 
 /// The pages of a range whose length rounds up; `None` if there are none.
 pub(super) fn whole_pages(range: SyscallRange) -> Result<Option<Pages>, Errno> {
@@ -55,111 +54,6 @@ impl Space {
         let page = self.page_mut(part.0);
         if !merged || !rules.features.modify_keeps_sticky {
             page.flags = flags;
-        }
-        Ok(())
-    }
-
-    pub(super) fn mprotect(
-        &mut self,
-        world: &mut World<'_>,
-        range: SyscallRange,
-        prot: Prot,
-        pkey: Option<i32>,
-    ) -> Done {
-        let rules = world.rules;
-        let (down, up) = (prot.contains(Prot::GROWSDOWN), prot.contains(Prot::GROWSUP));
-        let prot = prot - Prot::GROWSDOWN - Prot::GROWSUP;
-        let (addr, len) = (range.addr.get(), range.len.0);
-        if (down && up) || !addr.is_multiple_of(PAGE_SIZE) {
-            return Err(Errno::EINVAL);
-        }
-        if len == 0 {
-            return Ok(());
-        }
-        let end = addr.wrapping_add(len.wrapping_add(PAGE_SIZE - 1) & !(PAGE_SIZE - 1));
-        if end <= addr {
-            return Err(Errno::ENOMEM);
-        }
-        let (mut at, end) = (addr / PAGE_SIZE, end / PAGE_SIZE);
-        let known = if rules.arch == Arch::Arm64 { 0x1f } else { 0xf };
-        if prot.bits() & !known != 0 || pkey.is_some_and(|key| key != -1) {
-            return Err(Errno::EINVAL);
-        }
-        let first = self.runs.get(self.after(at)).filter(|run| run.start < end);
-        let first = first.ok_or(Errno::ENOMEM)?;
-        if down {
-            if !first.page.has(VmFlags::GROWSDOWN) {
-                return Err(Errno::EINVAL);
-            }
-            at = first.start;
-        } else if first.start > at {
-            return Err(Errno::ENOMEM);
-        } else if up {
-            return Err(Errno::EINVAL);
-        }
-        while at < end {
-            let run = &self.runs[self.at(at).ok_or(Errno::ENOMEM)?];
-            self.protect_part(
-                world,
-                (at, end.min(run.end)),
-                access_flags(prot, rules.arch),
-            )?;
-            at = self.mapped(at).end;
-        }
-        Ok(())
-    }
-
-    fn protect_part(&mut self, world: &mut World<'_>, part: Pages, access: VmFlags) -> Done {
-        let rules = world.rules;
-        let page = &self.mapped(part.0).page;
-        let old = page.flags;
-        let bti = if rules.arch == Arch::Arm64 {
-            VmFlags::ARCH_1
-        } else {
-            VmFlags::empty()
-        };
-        let mut flags = (old - VmFlags::ACCESS_FLAGS - VmFlags::PKEY - bti) | access;
-        for (access, may) in [
-            (VmFlags::READ, VmFlags::MAYREAD),
-            (VmFlags::WRITE, VmFlags::MAYWRITE),
-            (VmFlags::EXEC, VmFlags::MAYEXEC),
-        ] {
-            if flags.contains(access) && !flags.contains(may) {
-                return Err(Errno::EACCES);
-            }
-        }
-        if old.contains(VmFlags::SEALED) {
-            return Err(Errno::EPERM);
-        }
-        if flags == old {
-            return Ok(());
-        }
-        let count = part.1 - part.0;
-        if flags.contains(VmFlags::WRITE) {
-            let limited = |flags: VmFlags| !self.has_room(rules, flags, count);
-            if limited(flags) && !limited(old) {
-                return Err(Errno::ENOMEM);
-            }
-            let charged_or_never = VmFlags::ACCOUNT
-                | VmFlags::WRITE
-                | VmFlags::HUGETLB
-                | VmFlags::SHARED
-                | VmFlags::NORESERVE;
-            if !old.intersects(charged_or_never) {
-                if count > rules.commit {
-                    return Err(Errno::ENOMEM);
-                }
-                flags |= VmFlags::ACCOUNT;
-            }
-        } else if page.map.is_anon() && page.anon.is_none() {
-            // What has never been written is not charged for any more.
-            flags -= VmFlags::ACCOUNT;
-        }
-        self.set_flags(rules, part, flags)?;
-        let read_only_copy = VmFlags::WRITE | VmFlags::SHARED | VmFlags::LOCKED;
-        if old & read_only_copy == VmFlags::LOCKED && flags.contains(VmFlags::WRITE) {
-            // A failure shows at the next access.
-            let _ = self.populate_part(world, part);
         }
         Ok(())
     }
@@ -329,111 +223,4 @@ fn kept(policy: Policy) -> Result<Option<Policy>, Errno> {
         Policy::Interleave(mask) => Some(Policy::Interleave(node(mask)?)),
         Policy::PreferredMany(mask) => Some(Policy::PreferredMany(node(mask)?)),
     })
-}
-
-/// Sealed anonymous memory that cannot be written keeps what it has.
-fn may_discard(page: &Page) -> Done {
-    let kept = page.has(VmFlags::SEALED) && !page.has(VmFlags::WRITE) && page.map.is_anon();
-    if kept { Err(Errno::EPERM) } else { Ok(()) }
-}
-
-fn unless(bad: bool) -> Done {
-    if bad { Err(Errno::EINVAL) } else { Ok(()) }
-}
-
-/// The flags after an advice.
-fn advised(page: &Page, advice: Advice) -> Result<VmFlags, Errno> {
-    let flags = page.flags;
-    let reading = VmFlags::RAND_READ | VmFlags::SEQ_READ;
-    let huge = VmFlags::HUGEPAGE | VmFlags::NOHUGEPAGE;
-    Ok(match advice {
-        Advice::Normal => flags - reading,
-        Advice::Random => (flags - reading) | VmFlags::RAND_READ,
-        Advice::Sequential => (flags - reading) | VmFlags::SEQ_READ,
-        Advice::Dontfork => {
-            may_discard(page)?;
-            flags | VmFlags::DONTCOPY
-        }
-        Advice::Dofork => {
-            unless(page.has(VmFlags::IO))?;
-            flags - VmFlags::DONTCOPY
-        }
-        Advice::Dontdump => flags | VmFlags::DONTDUMP,
-        Advice::Dodump => {
-            unless(page.any(VmFlags::SPECIAL | VmFlags::DROPPABLE))?;
-            flags - VmFlags::DONTDUMP
-        }
-        Advice::Wipeonfork => {
-            may_discard(page)?;
-            unless(page.has(VmFlags::SHARED) || !page.map.is_anon())?;
-            flags | VmFlags::WIPEONFORK
-        }
-        Advice::Keeponfork => {
-            unless(page.has(VmFlags::DROPPABLE))?;
-            flags - VmFlags::WIPEONFORK
-        }
-        Advice::Mergeable => {
-            let never = VmFlags::SHARED
-                | VmFlags::MAYSHARE
-                | VmFlags::SPECIAL
-                | VmFlags::HUGETLB
-                | VmFlags::DROPPABLE;
-            if page.any(never) {
-                flags
-            } else {
-                flags | VmFlags::MERGEABLE
-            }
-        }
-        Advice::Unmergeable => flags - VmFlags::MERGEABLE,
-        Advice::Hugepage => (flags - huge) | VmFlags::HUGEPAGE,
-        Advice::Nohugepage => (flags - huge) | VmFlags::NOHUGEPAGE,
-        _ => return Err(Errno::EINVAL),
-    })
-}
-
-/// Does memory admit an advice on its contents?
-fn admit(page: &Page, advice: Advice) -> Done {
-    let discards = !matches!(
-        advice,
-        Advice::Cold | Advice::Pageout | Advice::Willneed | Advice::GuardRemove
-    );
-    if discards {
-        may_discard(page)?;
-    }
-    let raw = page.any(VmFlags::PFNMAP | VmFlags::HUGETLB);
-    let locked = page.has(VmFlags::LOCKED);
-    match advice {
-        Advice::Dontneed | Advice::Cold | Advice::Pageout => unless(raw || locked),
-        Advice::DontneedLocked => unless(raw),
-        Advice::Free => unless(raw || locked || !page.map.is_anon()),
-        Advice::Remove => {
-            unless(locked || page.map.is_anon())?;
-            let through = page.has(VmFlags::SHARED) && page.has(VmFlags::MAYWRITE);
-            if through { Ok(()) } else { Err(Errno::EACCES) }
-        }
-        Advice::GuardInstall => unless(locked || page.any(VmFlags::SPECIAL | VmFlags::HUGETLB)),
-        Advice::GuardRemove => unless(page.any(VmFlags::SPECIAL | VmFlags::HUGETLB)),
-        Advice::Willneed => Ok(()),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-/// Advice that changes flags of VMAs.
-pub(super) const fn is_about_flags(advice: Advice) -> bool {
-    matches!(
-        advice,
-        Advice::Normal
-            | Advice::Random
-            | Advice::Sequential
-            | Advice::Dontfork
-            | Advice::Dofork
-            | Advice::Mergeable
-            | Advice::Unmergeable
-            | Advice::Hugepage
-            | Advice::Nohugepage
-            | Advice::Dontdump
-            | Advice::Dodump
-            | Advice::Wipeonfork
-            | Advice::Keeponfork
-    )
 }

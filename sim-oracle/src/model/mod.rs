@@ -16,6 +16,7 @@
 //! simulator that is [without contents](crate::fuzz::Simulator::without_contents)), and calls whose
 //! outcome hangs on the state of pages are [`BackendError::NotSupported`], before anything is done.
 
+mod admit;
 mod advise;
 mod anon;
 mod brk;
@@ -28,6 +29,7 @@ mod merge;
 mod mmap;
 mod page;
 mod place;
+mod protect;
 mod remap;
 mod rules;
 #[cfg(test)]
