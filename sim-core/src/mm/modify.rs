@@ -94,7 +94,7 @@ impl<S: VmaStore> Mm<S> {
         self.apply_merge(pages, &decision, considered)
     }
 
-    /// What [`modify_vma`](Self::modify_vma) would merge: a pure question.
+    /// What `modify_vma()` would merge: a pure question.
     pub fn plan_modify(
         &self,
         id: VmaId,

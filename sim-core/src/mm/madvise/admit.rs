@@ -107,7 +107,7 @@ const KSM_IGNORES: VmFlags = VmFlags::SHARED
     .union(VmFlags::HUGETLB)
     .union(VmFlags::DROPPABLE);
 
-/// The flags of a VMA after an advice of class [`AdviceClass::Flags`].
+/// The flags of a VMA after an advice of class [`AdviceClass::Flags`](crate::AdviceClass::Flags).
 ///
 /// # Errors
 /// `EPERM` if it is sealed, `EINVAL` if the advice is not for such memory.
