@@ -135,13 +135,13 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     /// # Errors
     /// If there is none with this number.
     pub fn process(&self, pid: Pid) -> Result<Arc<Process<A, S>>, BackendError> {
-        let found = self.processes.read().get(&pid).cloned();
+        let found = self.processes.read_recursive().get(&pid).cloned();
         found.ok_or(BackendError::NoSuchProcess(pid))
     }
 
     /// Live processes, ascending.
     pub fn all_processes(&self) -> Vec<Arc<Process<A, S>>> {
-        self.processes.read().values().cloned().collect()
+        self.processes.read_recursive().values().cloned().collect()
     }
 
     /// Every address space once, in the order in which they were made (what walks of `i_mmap` and
@@ -149,7 +149,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     pub fn spaces(&self) -> Vec<Arc<AddressSpace<A, S>>> {
         let by_number: BTreeMap<_, _> = self
             .processes
-            .read()
+            .read_recursive()
             .values()
             .map(|p| (p.space.pages.number, Arc::clone(&p.space)))
             .collect();
@@ -166,6 +166,14 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     pub(crate) fn remove_process(&self, pid: Pid) {
         self.processes.write().remove(&pid);
     }
+}
+
+/// Can a process come or go during the call? An access can end one for want of memory.
+const fn may_change_processes(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Fork { .. } | Call::Exit | Call::Execve | Call::Access { .. }
+    )
 }
 
 impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
@@ -189,12 +197,20 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
 
 impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
     fn run(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
-        let process = self.process(pid)?;
         if let Call::InjectAllocFailure { nth } = call {
+            self.process(pid)?;
             self.shared.fail().arm(*nth);
             return Ok(Outcome::OK);
         }
-        let outcome = self.dispatch(&process, call);
+        let outcome = if may_change_processes(call) {
+            self.dispatch(&*self.process(pid)?, call)
+        } else {
+            // Who wants to change the processes waits without other locks, and the calls below read
+            // them recursively, so nobody waits for each other.
+            let processes = self.processes.read();
+            let process = processes.get(&pid);
+            self.dispatch(process.ok_or(BackendError::NoSuchProcess(pid))?, call)
+        };
         self.shared.fail().disarm();
         outcome
     }

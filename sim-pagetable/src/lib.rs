@@ -35,6 +35,7 @@ pub use entry::{
 pub use flush::{Flush, FlushStats};
 pub use frames::{
     AllocGate, AllowAll, FrameFlags, FrameInfo, FrameMeta, Frames, FramesInvariant, NoMemory,
+    Release,
 };
 pub use tables::{
     CopyError, CopyRun, Detached, Dump, Leaf, MoveRequest, MoveStopped, PageTables, PmdSlot,

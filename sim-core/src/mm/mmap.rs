@@ -2,6 +2,7 @@
 
 use super::mmap_checks::{by_type, hugetlb_error, initial_flags};
 use super::modify::NewRangeRequest;
+use super::munmap::Gathered;
 use super::unmapped_area::AreaRequest;
 use crate::pages::dev_zero;
 use crate::store::{NoMemory, VmaId, VmaStore};
@@ -28,6 +29,9 @@ struct Region {
     pgoff: PageOffset,
     backing: Backing,
 }
+
+/// The VMAs below and above a range.
+type Around = (Option<VmaId>, Option<VmaId>);
 
 impl Region {
     /// Shared memory without a file: its object is made when nothing else can fail.
@@ -137,7 +141,11 @@ impl<S: VmaStore> Mm<S> {
     /// Maps a region (`mm/vma.c: mmap_region()`, 6.19): makes room, checks limits, charges, then
     /// merges or makes a VMA.
     fn mmap_region(&mut self, pages: &mut dyn PageOps, mut region: Region) -> Result<(), Errno> {
-        let old = self.gather(pages, region.range)?;
+        let around = self.around_vacant(region.range);
+        let old = match around {
+            Some(_) => Gathered::nothing(region.range),
+            None => self.gather(pages, region.range)?,
+        };
         let count = region.range.pages();
         if !self.may_expand_vm(region.flags, count - old.pages) {
             return Err(Errno::ENOMEM);
@@ -155,16 +163,32 @@ impl<S: VmaStore> Mm<S> {
         self.clear_pages(pages, &old);
         // From here on a failure leaves a hole.
         self.remove_gathered(pages, old);
-        let id = self.merge_or_make(pages, &region).inspect_err(|_| {
-            if accountable {
-                self.commit.uncharge(count);
-            }
-        })?;
+        let id = self
+            .merge_or_make(pages, &region, around)
+            .inspect_err(|_| {
+                if accountable {
+                    self.commit.uncharge(count);
+                }
+            })?;
         self.complete_mmap(id, count);
         Ok(())
     }
 
-    fn merge_or_make(&mut self, pages: &mut dyn PageOps, region: &Region) -> Result<VmaId, Errno> {
+    /// The VMAs below and above a range, if nothing is mapped in it.
+    fn around_vacant(&self, range: PageRange) -> Option<Around> {
+        let found = self.store.neighbours(range.start());
+        let below = found.prev.is_none_or(|e| e.range.end() <= range.start());
+        let above = found.next.is_none_or(|e| e.range.start() >= range.end());
+        let around = (found.prev.map(|e| e.id), found.next.map(|e| e.id));
+        (below && above).then_some(around)
+    }
+
+    fn merge_or_make(
+        &mut self,
+        pages: &mut dyn PageOps,
+        region: &Region,
+        around: Option<Around>,
+    ) -> Result<VmaId, Errno> {
         if !region.wants_object() {
             let request = NewRangeRequest {
                 range: region.range,
@@ -174,7 +198,8 @@ impl<S: VmaStore> Mm<S> {
                 just_expand: false,
             };
             // A merge that memory is too short for is a merge that does not happen.
-            if let Ok(Some(id)) = self.merge_new_range(pages, &request) {
+            let around = around.unwrap_or_else(|| self.around(region.range.start()));
+            if let Ok(Some(id)) = self.merge_between(pages, &request, around) {
                 return Ok(id);
             }
         }

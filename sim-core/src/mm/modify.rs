@@ -36,7 +36,17 @@ impl<S: VmaStore> Mm<S> {
         pages: &mut dyn PageOps,
         request: &NewRangeRequest<'_>,
     ) -> Result<Option<VmaId>, NoMemory> {
-        let (prev, next) = self.around(request.range.start());
+        let around = self.around(request.range.start());
+        self.merge_between(pages, request, around)
+    }
+
+    /// The same, with the VMAs below and above the range known.
+    pub(super) fn merge_between(
+        &mut self,
+        pages: &mut dyn PageOps,
+        request: &NewRangeRequest<'_>,
+        (prev, next): (Option<VmaId>, Option<VmaId>),
+    ) -> Result<Option<VmaId>, NoMemory> {
         let decision = plan_new_range(
             &NewRange {
                 range: request.range,

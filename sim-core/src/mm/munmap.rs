@@ -24,6 +24,20 @@ pub(crate) struct Gathered {
     ceiling: Option<VirtAddr>,
 }
 
+impl Gathered {
+    /// Of a range in which nothing is mapped.
+    pub(crate) fn nothing(range: PageRange) -> Self {
+        Self {
+            range,
+            vmas: SmallVec::new(),
+            pages: 0,
+            accounted: 0,
+            floor: VirtAddr::ZERO,
+            ceiling: None,
+        }
+    }
+}
+
 impl<S: VmaStore> Mm<S> {
     /// `munmap(2)` (`mm/vma.c: do_vmi_munmap()`, 6.19).
     ///
@@ -69,14 +83,7 @@ impl<S: VmaStore> Mm<S> {
         pages: &mut dyn PageOps,
         range: PageRange,
     ) -> Result<Gathered, Errno> {
-        let mut gathered = Gathered {
-            range,
-            vmas: SmallVec::new(),
-            pages: 0,
-            accounted: 0,
-            floor: VirtAddr::ZERO,
-            ceiling: None,
-        };
+        let mut gathered = Gathered::nothing(range);
         let Some(first) = self.find_in(range) else {
             return Ok(gathered);
         };

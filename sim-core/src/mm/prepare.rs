@@ -1,7 +1,7 @@
 //! The first anon_vma of a VMA, at the first private page: `&Mm`, as faults hold only a read lock.
 
 use crate::store::{NoMemory, VmaId, VmaStore};
-use crate::{AnonVmaId, Event, Mm, VmFlags, Vma};
+use crate::{AnonVmaId, Event, Mm, VirtAddr, VmFlags, Vma};
 
 impl<S: VmaStore> Mm<S> {
     /// Gives a VMA an anon_vma if it has none, a neighbour's if they may merge one day
@@ -27,11 +27,12 @@ impl<S: VmaStore> Mm<S> {
     /// A neighbour's anon_vma that the VMA may take: the next one's first.
     fn find_mergeable_anon_vma(&self, id: VmaId) -> Option<AnonVmaId> {
         let vma = self.vma(id);
-        let from_next = self
-            .next_of(id)
-            .and_then(|next| self.reusable_anon_vma(vma, self.vma(next), self.vma(next)));
+        // Only those that touch it come into question; VMAs elsewhere are not even read.
+        let next = self.vma_lookup(vma.end()).map(|next| self.vma(next));
+        let from_next = next.and_then(|next| self.reusable_anon_vma(vma, next, next));
         from_next.or_else(|| {
-            let prev = self.vma(self.prev_of(id)?);
+            let below = VirtAddr::new(vma.start().get().checked_sub(1)?);
+            let prev = self.vma(self.vma_lookup(below)?);
             self.reusable_anon_vma(prev, vma, prev)
         })
     }

@@ -14,6 +14,7 @@ use crate::error::PopulateError;
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
+use crate::va::va;
 use crate::{guard, thp};
 
 /// How an advice on the pages of a VMA can end.
@@ -85,6 +86,9 @@ fn on_pages<A: Arch, S: VmaStore>(
         return guard::install_locked(pager, &mut process.space.mm.write(), range);
     }
     let mm = process.space.mm.read();
+    // Starts to load the entry while the VMA is looked for: both are far apart in memory, and among
+    // many VMAs neither is in the cache.
+    std::hint::black_box(pager.tables().entry(va(range.start())));
     let done = mm.madvise_pages::<Stop>(range, advice, |id, vma, part| {
         match advice {
             Advice::Dontneed | Advice::DontneedLocked => pager.zap_dontneed(vma, part),

@@ -146,6 +146,16 @@ impl FrameMeta {
         }
     }
 
+    /// Replaces the first word if it still is `old`. True if so.
+    pub(super) fn exchange(&self, old: State, new: State, concurrent: bool) -> bool {
+        if !concurrent {
+            self.state.store(new.0, Relaxed);
+            return true;
+        }
+        let exchanged = self.state.compare_exchange(old.0, new.0, AcqRel, Acquire);
+        exchanged.is_ok()
+    }
+
     /// All flags.
     pub fn flags(&self) -> FrameFlags {
         let cold = (self.cold.load(Relaxed) & 0xffff) << 8;

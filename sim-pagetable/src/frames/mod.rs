@@ -5,6 +5,7 @@ pub(crate) mod arena;
 mod folio;
 mod invariants;
 mod meta;
+mod release;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ pub use self::invariants::FramesInvariant;
 pub use self::meta::{FrameFlags, FrameInfo, FrameMeta};
 use crate::Pfn;
 use crate::addr::HUGE_PAGES;
+pub use release::Release;
 
 /// Decides whether a simulated kernel allocation may succeed (fault injection). Asked once for
 /// every frame, folio and page table, in a deterministic order.
@@ -231,6 +233,11 @@ impl Frames {
         } else {
             free.give_frame(number, meta);
         }
+    }
+
+    /// Frees many frames under one lock; see [`Release`].
+    pub fn release(&self) -> Release<'_> {
+        Release::new(self)
     }
 
     pub(crate) fn table(&self, id: u32) -> Table<'_> {

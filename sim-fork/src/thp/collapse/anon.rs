@@ -2,7 +2,7 @@
 
 use sim_core::store::VmaStore;
 use sim_core::{Mm, ScanResult, VirtAddr, Vma};
-use sim_pagetable::{Arch, Entry, Pfn};
+use sim_pagetable::{Arch, Entry, Pfn, PteSlot};
 
 use super::scan::{Found, is_zero};
 use super::{By, range_of, require_table, revalidate};
@@ -86,13 +86,38 @@ fn replace<A: Arch, S: VmaStore>(
     };
     let (table, flush) = slot.take_table();
     let entries = table.entries(va(at));
-    for (pte, i) in entries.slots(va_range(range_of(at))).zip(0..) {
+    let block = va_range(range_of(at));
+    move_plain(pager, entries.slots(block), head);
+    for (pte, i) in entries.slots(block).zip(0..) {
         move_page(pager, vma, pte.take(), head.add(i));
     }
     drop(entries);
     install_anon(pager, vma, &slot, head, Some(table));
     pager.tables().flush(flush);
     Ok(())
+}
+
+/// Moves what most blocks consist of, pages that nobody else has: see [`move_page`], to which the
+/// others are left.
+fn move_plain<'s, A: Arch>(
+    pager: &Pager<'_, A>,
+    slots: impl Iterator<Item = PteSlot<'s, A>>,
+    head: Pfn,
+) {
+    let frames = pager.frames();
+    let mut release = frames.release();
+    let mut moved = 0;
+    for (slot, i) in slots.zip(0..) {
+        let Some(pfn) = Pager::normal_page(slot.get()) else {
+            continue;
+        };
+        if let Some(content) = release.unmap_last(pfn) {
+            frames.meta(head.add(i)).set_tag(content);
+            slot.take();
+            moved += 1;
+        }
+    }
+    pager.rss().add(RssKind::Anon, -moved);
 }
 
 /// The content of a page moves to its part of the huge page, and its mapping goes.

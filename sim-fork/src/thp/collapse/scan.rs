@@ -2,7 +2,7 @@
 //! 6.19)
 
 use sim_core::{ScanResult, VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, VaRange};
+use sim_pagetable::{Arch, Entry, FrameFlags, Frames, HUGE_PAGES, Leaf, Pfn, VaRange};
 
 use super::{By, has_uffd, range_of, require_table};
 use crate::folio;
@@ -109,7 +109,8 @@ impl Found {
             return Err(ScanResult::PteUffdWp);
         }
         let pfn = Pager::normal_page(entry).ok_or(ScanResult::PageNull)?;
-        let flags = folio::flags_of(pager.frames(), pfn);
+        let looked = Looked::at(pager.frames(), pfn);
+        let flags = looked.flags;
         if !flags.contains(FrameFlags::ANON) {
             return Err(ScanResult::PageAnon);
         }
@@ -123,13 +124,39 @@ impl Found {
             return Err(ScanResult::PageLru);
         }
         let in_swap_cache = u32::from(flags.contains(FrameFlags::SWAPCACHE));
-        if pager.frames().refs(pfn) != pager.frames().folio_mapcount(pfn) + in_swap_cache {
+        if looked.refs != looked.maps + in_swap_cache {
             return Err(ScanResult::PageCount);
         }
         if entry.is_young() || flags.contains(FrameFlags::REFERENCED) {
             self.referenced += 1;
         }
         Ok(())
+    }
+}
+
+/// A page's folio, its counts and flags; of small ones with one look.
+struct Looked {
+    flags: FrameFlags,
+    refs: u32,
+    maps: u32,
+}
+
+impl Looked {
+    fn at(frames: &Frames, pfn: Pfn) -> Self {
+        let info = frames.meta(pfn).info();
+        let large = FrameFlags::HUGE_HEAD | FrameFlags::HUGE_TAIL;
+        if info.flags.intersects(large) {
+            return Self {
+                flags: folio::flags_of(frames, pfn),
+                refs: frames.refs(pfn),
+                maps: frames.folio_mapcount(pfn),
+            };
+        }
+        Self {
+            flags: info.flags,
+            refs: info.refs,
+            maps: info.maps,
+        }
     }
 }
 
