@@ -35,6 +35,7 @@ impl Space {
             def_flags: self.def_flags & VmFlags::NOHUGEPAGE,
             start_brk: self.start_brk,
             brk: self.brk,
+            adrift: self.adrift.clone(),
             ..Self::default()
         };
         // A child's userfaultfd for each of the parent's.

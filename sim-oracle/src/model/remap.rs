@@ -308,7 +308,10 @@ impl Space {
             Errno::ENOMEM,
         )?;
         self.copy(rules, &source, from, (to, to + new));
-        self.move_guards((from, from + old), to);
+        self.move_marks((from, from + old), to);
+        if old > 0 && source.anon.is_some() && self.mapped(to).page.anon.is_none() {
+            self.adrift.insert(to..to + old);
+        }
         let follows = rules.uffd.contains(UffdFeatures::EVENT_REMAP);
         let copy = self.page_mut(to);
         if copy.uffd.is_some() && !follows {
@@ -345,19 +348,6 @@ impl Space {
         if !self.merge_new(rules, &wish, given, false) {
             self.put(to, page);
         }
-    }
-
-    fn move_guards(&mut self, (start, end): Pages, to: u64) {
-        if start == end || self.guards.is_empty() {
-            return;
-        }
-        let moved: Vec<_> = self
-            .guards
-            .overlapping(start..end)
-            .map(|r| (r.start.max(start) - start + to)..(r.end.min(end) - start + to))
-            .collect();
-        self.guards.remove(start..end);
-        self.guards.extend(moved);
     }
 
     /// `MREMAP_DONTUNMAP`: the source stays mapped.

@@ -33,6 +33,9 @@ pub(super) struct Space {
     pub(super) runs: Vec<Run>,
     /// Pages with a guard marker.
     pub(super) guards: RangeSet<u64>,
+    /// Pages that are there without an anon_vma: kernels that do not look after the anon_vma of a
+    /// moved VMA let it merge into one that has none.
+    pub(super) adrift: RangeSet<u64>,
     /// Flags that every new mapping gets.
     pub(super) def_flags: VmFlags,
     pub(super) start_brk: u64,
@@ -159,6 +162,20 @@ impl Space {
     pub(super) fn unguard(&mut self, (start, end): Pages) {
         if !self.guards.is_empty() {
             self.guards.remove(start..end);
+        }
+    }
+
+    /// What single pages have moves to other pages.
+    pub(super) fn move_marks(&mut self, (start, end): Pages, to: u64) {
+        for marks in [&mut self.guards, &mut self.adrift] {
+            if start == end || marks.is_empty() {
+                continue;
+            }
+            let there = |page: u64| page.clamp(start, end) - start + to;
+            let moved = marks.overlapping(start..end);
+            let moved: Vec<_> = moved.map(|r| there(r.start)..there(r.end)).collect();
+            marks.remove(start..end);
+            marks.extend(moved);
         }
     }
 

@@ -36,6 +36,11 @@ fn huge_is_wanted(rules: &Rules, page: &Page) -> bool {
     }
 }
 
+/// Might a huge page at a read bring an anon_vma? It does if there is no page table yet.
+fn huge_by_read(rules: &Rules, page: &Page) -> bool {
+    page.map.is_anon() && page.anon.is_none() && huge_is_wanted(rules, page)
+}
+
 /// Is the effect of reading or writing these pages of a run known?
 fn run_is_known(rules: &Rules, run: &Run, pages: Pages, writes: bool) -> Result<(), Unknown> {
     let page = &run.page;
@@ -45,9 +50,7 @@ fn run_is_known(rules: &Rules, run: &Run, pages: Pages, writes: bool) -> Result<
     if page.any(VmFlags::PFNMAP | VmFlags::MIXEDMAP) {
         return Err("what is in a device's memory");
     }
-    let huge = huge_is_wanted(rules, page);
-    // A huge page at a read brings an anon_vma, if there is no page table yet.
-    if huge && !writes && page.map.is_anon() && page.anon.is_none() {
+    if !writes && huge_by_read(rules, page) {
         let (first, last) = (pages.0.max(run.start), pages.1.min(run.end));
         let low = (first / PMD_PAGES * PMD_PAGES)
             .max(run.start)
@@ -67,6 +70,13 @@ impl Space {
         pages: Pages,
         writes: impl Fn(&Page) -> bool,
     ) -> Result<(), Unknown> {
+        let lost = |run: &Run| {
+            let (start, end) = (run.start.max(pages.0), run.end.min(pages.1));
+            run.page.anon.is_none() && self.adrift.overlaps(&(start..end))
+        };
+        if !self.adrift.is_empty() && self.within(pages).any(lost) {
+            return Err("pages that lost their anon_vma");
+        }
         // A stack above may grow down to them.
         let above = self.runs.get(self.after(pages.1.saturating_sub(1)));
         let stack = above.filter(|run| run.page.has(VmFlags::GROWSDOWN) && run.start >= pages.1);
@@ -75,21 +85,13 @@ impl Space {
             .try_for_each(|run| run_is_known(rules, run, pages, writes(&run.page)))
     }
 
-    /// Is it known what populating does once locked memory among these pages has grown?
-    pub(super) fn growth_is_known(&self, rules: &Rules, pages: Pages) -> Result<(), Unknown> {
-        let huge_by_read =
-            |page: &Page| page.map.is_anon() && page.anon.is_none() && huge_is_wanted(rules, page);
-        let mut locked = self
-            .within(pages)
-            .filter(|run| run.page.has(VmFlags::LOCKED));
-        if locked.any(|run| huge_by_read(&run.page) && !populated_by_write(&run.page)) {
-            return Err("whether reads bring huge pages");
-        }
-        Ok(())
-    }
-
     /// Is it known what populating these pages does?
     pub(super) fn populate_is_known(&self, rules: &Rules, pages: Pages) -> Result<(), Unknown> {
+        // VMAs may change before that: whether a huge page fits is not asked.
+        let read_huge = |page: &Page| huge_by_read(rules, page) && !populated_by_write(page);
+        if self.within(pages).any(|run| read_huge(&run.page)) {
+            return Err("whether reads bring huge pages");
+        }
         self.touch_is_known(rules, pages, populated_by_write)
     }
 

@@ -51,5 +51,8 @@ impl Space {
     pub(super) fn drop_pages(&mut self, pages: Pages) {
         self.erase(pages);
         self.unguard(pages);
+        if !self.adrift.is_empty() {
+            self.adrift.remove(pages.0..pages.1);
+        }
     }
 }
