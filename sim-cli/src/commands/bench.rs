@@ -11,7 +11,7 @@ use sim_oracle::bench::{
 use crate::arguments::BenchArguments;
 use crate::ending::{Ending, Trouble};
 use crate::output::Output;
-use crate::print::baseline::Baseline;
+use crate::print::baseline::{Baseline, Change};
 use crate::print::bench::{self as print, Format, Row};
 use crate::trace_script::script;
 use crate::{live, simulator, sources};
@@ -341,7 +341,7 @@ impl Run<'_> {
             change: None,
         };
         row.change = self.baseline.as_ref().and_then(|base| base.change(&row));
-        if row.change.is_some_and(|change| change.is_slower()) {
+        if row.change.is_some_and(Change::is_slower) {
             self.slower += 1;
         }
         row

@@ -117,7 +117,7 @@ impl<T: Target> Player<T> {
                 }
             }
         }
-        Ok(run_checked(&self.target, &round.after)?)
+        run_checked(&self.target, &round.after)
     }
 
     /// The next round of the only thread.

@@ -92,12 +92,11 @@ fn answer(
     spec: &Spec,
     effort: Option<Effort>,
 ) -> Result<Repeat, String> {
-    let player = match player {
-        Some(player) => player,
-        None => {
-            let new = Player::new(System::new(), spec).map_err(|error| error.to_string())?;
-            player.insert(new)
-        }
+    let player = if let Some(player) = player {
+        player
+    } else {
+        let new = Player::new(System::new(), spec).map_err(|error| error.to_string())?;
+        player.insert(new)
     };
     match effort {
         None => Ok(Repeat::default()),

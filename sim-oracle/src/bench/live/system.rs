@@ -128,7 +128,7 @@ fn write(range: SyscallRange, value: u8) -> Outcome {
         let address = start + page * PAGE_SIZE;
         // SAFETY: workloads only write to memory that they have mapped writable, in their arena.
         unsafe {
-            std::ptr::with_exposed_provenance_mut::<u8>(address as usize).write_volatile(value)
+            std::ptr::with_exposed_provenance_mut::<u8>(address as usize).write_volatile(value);
         };
     }
     Outcome::OK
