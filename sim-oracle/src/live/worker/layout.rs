@@ -50,6 +50,10 @@ pub(crate) mod slot {
     pub(crate) const SAVED_OP: u64 = 24;
     /// See [`SAVED_OP`].
     pub(crate) const SAVED_LEFT: u64 = 32;
+    /// The controlling process: without it a worker ends.
+    pub(crate) const OWNER: u64 = 40;
+    /// How long a worker sleeps before it looks whether its owner lives (a `struct timespec`).
+    pub(crate) const PATIENCE: u64 = 48;
     /// The first operation.
     pub(crate) const OPS: u64 = 0x100;
     /// Room for arguments in memory.

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{io, ptr};
 
-use super::layout::{REGION, REGION_SIZE, SLOT_SIZE};
+use super::layout::{self, REGION, REGION_SIZE, SLOT_SIZE};
 
 /// The shared memory as the controlling process has it mapped.
 pub(crate) struct Region {
@@ -138,7 +138,14 @@ pub(crate) fn futex_wake(futex: &AtomicU32) {
 
 /// Stores 0 so that a slot can be used for a new worker.
 pub(crate) fn clear(region: &Region, slot: Slot) {
-    region.fill(slot.offset(), 0, super::layout::slot::OPS);
+    region.fill(slot.offset(), 0, layout::slot::OPS);
+    let owner = std::process::id();
+    region.write(slot.offset() + layout::slot::OWNER, &owner.to_ne_bytes());
+    let seconds: u64 = 2;
+    region.write(
+        slot.offset() + layout::slot::PATIENCE,
+        &seconds.to_ne_bytes(),
+    );
     // Nobody reads the slot before the worker that is given it: order is not needed, but cheap.
     region.atomic(slot.offset()).store(0, Ordering::SeqCst);
 }

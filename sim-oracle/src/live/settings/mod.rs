@@ -1,5 +1,8 @@
 //! Settings of the whole machine that a run asks for, restored afterwards.
 
+mod lock;
+mod watchdog;
+
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,6 +11,8 @@ use std::{fs, thread};
 use sim_core::{BackendError, Setup};
 
 use super::error::LiveError;
+use lock::Lock;
+use watchdog::Watchdog;
 
 /// What `vm.max_map_count` is set to for runs with a lower limit: few processes have as many VMAs.
 pub(super) const LOW_MAP_COUNT: u64 = 10_000;
@@ -23,13 +28,19 @@ type Settings = BTreeMap<String, String>;
 struct InForce {
     users: usize,
     settings: Settings,
-    before: Settings,
+    held: Option<Held>,
+}
+
+/// What keeps settings in force; dropped in this order.
+struct Held {
+    _lock: Lock,
+    _watchdog: Option<Watchdog>,
 }
 
 static IN_FORCE: Mutex<InForce> = Mutex::new(InForce {
     users: 0,
     settings: Settings::new(),
-    before: Settings::new(),
+    held: None,
 });
 static RELEASED: Condvar = Condvar::new();
 
@@ -37,7 +48,7 @@ static RELEASED: Condvar = Condvar::new();
 pub(super) struct SettingsGuard(());
 
 impl SettingsGuard {
-    /// Sets what the setup asks for. Waits while others in this process need other settings.
+    /// Sets what the setup asks for. Waits while others need other settings.
     pub(super) fn acquire(setup: &Setup) -> Result<Self, LiveError> {
         let wanted = wanted(setup);
         let mut state = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,8 +56,13 @@ impl SettingsGuard {
             state = RELEASED.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.users == 0 {
-            state.before = apply(&wanted)?;
+            let mut lock = Lock::acquire(&wanted)?;
+            let watchdog = Watchdog::start(&lock.saved()?);
             state.settings = wanted;
+            state.held = Some(Held {
+                _lock: lock,
+                _watchdog: watchdog,
+            });
         }
         state.users += 1;
         Ok(Self(()))
@@ -58,12 +74,29 @@ impl Drop for SettingsGuard {
         let mut state = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
         state.users -= 1;
         if state.users == 0 {
-            for (path, value) in std::mem::take(&mut state.before) {
-                let _ = fs::write(path, value);
-            }
+            state.held = None;
             state.settings.clear();
             RELEASED.notify_all();
         }
+    }
+}
+
+/// Is it one of the files that are written here?
+fn is_setting(path: &str) -> bool {
+    [MMAP_MIN_ADDR, MAX_MAP_COUNT].contains(&path) || path.starts_with(THP) && !path.contains("..")
+}
+
+/// Do settings already hold?
+fn holds(wanted: &Settings) -> bool {
+    wanted
+        .iter()
+        .all(|(path, value)| read(path).is_none_or(|now| now == *value))
+}
+
+/// Writes values that were there before.
+fn restore(before: &Settings) {
+    for (path, value) in before {
+        let _ = fs::write(path, value);
     }
 }
 
@@ -123,9 +156,7 @@ fn apply(wanted: &Settings) -> Result<Settings, LiveError> {
         }
         before.insert(path.clone(), old);
         if let Err(error) = fs::write(path, value) {
-            for (path, value) in before {
-                let _ = fs::write(path, value);
-            }
+            restore(&before);
             return Err(LiveError::NotPossible(format!("{path}: {error}")));
         }
     }
@@ -162,9 +193,7 @@ pub(super) fn khugepaged_passes(passes: u32) -> Result<(), BackendError> {
         thread::sleep(Duration::from_millis(2));
     }
     let late = scans() < target;
-    for (path, value) in before {
-        let _ = fs::write(path, value);
-    }
+    restore(&before);
     if late {
         return Err(BackendError::NotSupported(
             "khugepaged did not finish its passes (it has nothing registered to scan)".to_owned(),
