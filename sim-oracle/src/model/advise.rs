@@ -35,7 +35,8 @@ impl Space {
             }
             Advice::GuardInstall => {
                 // A write-protection marker in shared memory is never given up.
-                let stuck = |page: &Page| page.uffd.is_some() && !page.map.is_anon();
+                let stuck =
+                    |page: &Page| !page.map.is_anon() && (self.marked || page.uffd.is_some());
                 if self.within(pages).any(|run| stuck(&run.page)) {
                     return Err(Stop::Unknown("markers of a userfaultfd"));
                 }

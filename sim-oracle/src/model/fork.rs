@@ -35,6 +35,7 @@ impl Space {
             def_flags: self.def_flags & VmFlags::NOHUGEPAGE,
             start_brk: self.start_brk,
             brk: self.brk,
+            marked: self.marked,
             adrift: self.adrift.clone(),
             ..Self::default()
         };

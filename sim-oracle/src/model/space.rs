@@ -42,6 +42,9 @@ pub(super) struct Space {
     pub(super) brk: u64,
     /// Its own userfaultfd, once opened.
     pub(super) uffd: Option<u32>,
+    /// Objects' memory was write-protected by a userfaultfd: its markers may outlive that, if it is
+    /// registered for something else meanwhile.
+    pub(super) marked: bool,
     /// Pages counted as locked that no longer are: `MREMAP_DONTUNMAP` forgets them.
     pub(super) stray_locked: u64,
 }

@@ -90,12 +90,13 @@ impl Space {
     }
 
     /// `UFFDIO_WRITEPROTECT`: all there is must be registered for that.
-    pub(super) fn writeprotect(&self, rules: &Rules, range: SyscallRange) -> Result<(), Errno> {
+    pub(super) fn writeprotect(&mut self, rules: &Rules, range: SyscallRange) -> Result<(), Errno> {
         let pages = Self::uffd_pages(rules, range)?;
         let ready = |page: &Page| page.uffd.is_some() && page.has(VmFlags::UFFD_WP);
         if !self.is_used(pages) || !self.within(pages).all(|run| ready(&run.page)) {
             return Err(Errno::ENOENT);
         }
+        self.marked |= self.within(pages).any(|run| !run.page.map.is_anon());
         Ok(())
     }
 }
