@@ -96,7 +96,8 @@ impl Space {
         if !self.is_used(pages) || !self.within(pages).all(|run| ready(&run.page)) {
             return Err(Errno::ENOENT);
         }
-        self.marked |= self.within(pages).any(|run| !run.page.map.is_anon());
+        let objects = self.within(pages).any(|run| !run.page.map.is_anon());
+        self.marked |= objects;
         Ok(())
     }
 }
