@@ -3,7 +3,7 @@
 //! It shares the vocabulary with the engine (calls, flags, setup) and nothing else: no tree, no
 //! plan, no counters. What is counted or chained there is looked up by going through everything
 //! here; offsets are distances, so that pages that continue each other are equal; a split is a
-//! boundary drawn, a merge is a boundary wiped out, page by page ([`merge`]).
+//! boundary drawn, a merge is a boundary wiped out, page by page (`merge`).
 //!
 //! ```text
 //!   page number   10 11 12 13 14 15 16      a run: pages with equal attributes and no boundary
