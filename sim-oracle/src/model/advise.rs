@@ -40,6 +40,7 @@ impl Space {
                 if self.within(pages).any(|run| stuck(&run.page)) {
                     return Err(Stop::Unknown("markers of a userfaultfd"));
                 }
+                self.are_few(pages)?;
                 self.guard(world, pages)
             }
             Advice::GuardRemove => self.madvise_pages(pages, advice, |space, part| {

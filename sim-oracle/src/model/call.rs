@@ -1,15 +1,15 @@
 //! Every call on one address space to what carries it out; populating, where the call asks for it.
 
 use sim_core::{
-    Access, Advice, Call, Errno, MlockallFlags, MmapArgs, MremapArgs, PAGE_SIZE, SyscallRange,
-    ThpEnabled, VmFlags,
+    Access, Advice, Call, Errno, MapFlags, MlockallFlags, MmapArgs, MremapArgs, PAGE_SIZE,
+    SyscallRange, ThpEnabled, VmFlags,
 };
 
 use super::Stop;
 use super::lock::covering;
 use super::rules::Rules;
 use super::space::{Pages, Space};
-use super::touch::{Unknown, World, touched_pages};
+use super::touch::{MANY_PAGES, Unknown, World, touched_pages};
 
 /// The pages that a range may be about, at most.
 fn covered(range: SyscallRange) -> Pages {
@@ -89,6 +89,11 @@ impl Space {
 
     fn call_mmap(&mut self, world: &mut World<'_>, args: &MmapArgs) -> Result<u64, Stop> {
         new_memory_is_known(world.rules)?;
+        let populates = args.flags.intersects(MapFlags::POPULATE | MapFlags::LOCKED)
+            || self.def_flags.contains(VmFlags::LOCKED);
+        if populates && args.len.pages() > MANY_PAGES {
+            return Err(Stop::Unknown("what so much memory comes to"));
+        }
         let made = self.mmap(world.rules, world.files, args)?;
         self.populate_new(world, made.populate.then_some(made.pages));
         Ok(made.pages.0 * PAGE_SIZE)

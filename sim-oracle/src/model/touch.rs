@@ -19,6 +19,9 @@ pub(super) struct World<'a> {
     pub(super) next_uffd: &'a mut u32,
 }
 
+/// More pages are not touched in one call: a machine's memory is not that large.
+pub(super) const MANY_PAGES: u64 = 1 << 18;
+
 /// Why the outcome of touching a page is not known here.
 pub(super) type Unknown = &'static str;
 
@@ -63,6 +66,18 @@ fn run_is_known(rules: &Rules, run: &Run, pages: Pages, writes: bool) -> Result<
 }
 
 impl Space {
+    /// Are there few enough mapped pages to go through them one by one?
+    pub(super) fn are_few(&self, (start, end): Pages) -> Result<(), Unknown> {
+        let parts = self.within((start, end));
+        let count: u64 = parts
+            .map(|run| run.end.min(end) - run.start.max(start))
+            .sum();
+        if count > MANY_PAGES {
+            return Err("what so much memory comes to");
+        }
+        Ok(())
+    }
+
     /// Is it known what touching these pages does, whether or not a stack grows by it?
     pub(super) fn touch_is_known(
         &self,
@@ -70,6 +85,7 @@ impl Space {
         pages: Pages,
         writes: impl Fn(&Page) -> bool,
     ) -> Result<(), Unknown> {
+        self.are_few(pages)?;
         let lost = |run: &Run| {
             let (start, end) = (run.start.max(pages.0), run.end.min(pages.1));
             run.page.anon.is_none() && self.adrift.overlaps(&(start..end))
