@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sim_core::{Features, Profile};
 use sim_scenario::{Colors, Diagnostics, Overrides, Scenario};
 
 use crate::arguments::Kernel;
@@ -55,12 +56,17 @@ pub(crate) fn on_kernel(
     scenarios: Vec<Scenario>,
     kernel: Kernel,
 ) -> Result<Vec<Scenario>, Trouble> {
-    let (profile, features) = match kernel {
-        Kernel::Profile(profile) => (profile, profile.features()),
-        Kernel::Host => live::probe()?,
-    };
+    let (profile, features) = behaviour(kernel)?;
     let adapt = |scenario: Scenario| scenario.with_kernel(profile).with_features(features);
     Ok(scenarios.into_iter().map(adapt).collect())
+}
+
+/// What a kernel does: its profile, and its features.
+pub(crate) fn behaviour(kernel: Kernel) -> Result<(Profile, Features), Trouble> {
+    match kernel {
+        Kernel::Profile(profile) => Ok((profile, profile.features())),
+        Kernel::Host => live::probe(),
+    }
 }
 
 fn read(file: &Path, overrides: Overrides) -> Result<Scenario, Diagnostics> {

@@ -1,7 +1,9 @@
 //! `vmsim verify`: scenarios in the simulator and on the running kernel, step by step.
 
+use sim_core::Features;
 use sim_oracle::lockstep::Side;
 use sim_oracle::{Comparison, Lockstep};
+use sim_scenario::scenario::FeatureSwitch;
 use sim_scenario::source::Place;
 use sim_scenario::{Observer, Overrides, Scenario, StepReport};
 
@@ -42,9 +44,13 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<En
     let scenarios = scenarios::read_all(&arguments.paths, Overrides::default(), output)?;
     live::available()?;
     let scenarios = scenarios::on_kernel(scenarios, arguments.kernel)?;
+    let (_, features) = scenarios::behaviour(arguments.kernel)?;
     let mut verdicts = Vec::new();
     for scenario in &scenarios {
-        let verdict = verify(scenario, arguments)?;
+        let verdict = match other_behaviour(scenario, features) {
+            Some(why) => Verdict::NotPossible(why),
+            None => verify(scenario, arguments)?,
+        };
         if !arguments.json {
             print::verify::scenario(scenario, &verdict, output);
         }
@@ -56,6 +62,27 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<En
         print::verify::summary(&verdicts, output);
     }
     ending(&verdicts)
+}
+
+/// Why a scenario cannot agree: it switches behaviours to what the kernel does not do.
+fn other_behaviour(scenario: &Scenario, features: Features) -> Option<String> {
+    let differs = |switch: &&FeatureSwitch| {
+        let mut switched = features;
+        switch.apply(&mut switched);
+        switched != features
+    };
+    let names: Vec<_> = scenario
+        .switches
+        .iter()
+        .filter(differs)
+        .map(|switch| switch.name())
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "[kernel_features] asks for what this kernel does not do: {}",
+            names.join(", ")
+        )
+    })
 }
 
 fn verify(scenario: &Scenario, arguments: &VerifyArguments) -> Result<Verdict, Trouble> {

@@ -116,6 +116,14 @@ pub enum FeatureSwitch {
 }
 
 impl FeatureSwitch {
+    /// Its name in `[kernel_features]`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bool { name, .. } => name,
+            Self::CopyOnFork(_) => "copy_on_fork",
+        }
+    }
+
     /// Sets the feature.
     pub fn apply(self, features: &mut Features) {
         match self {
