@@ -29,6 +29,13 @@ pub(crate) fn finish<A: Arch, S: VmaStore>(
     }
 }
 
+/// Pages after a fault that fault-around maps at most.
+const AROUND: u64 = 16;
+
+/// Pages that were not there before the last fault of a populate.
+#[derive(Default)]
+pub(crate) struct Fresh(Vec<VirtAddr>);
+
 /// What a populate does about a VMA that cannot be populated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum OnError {
@@ -92,6 +99,7 @@ impl<A: Arch> Pager<'_, A> {
             FaultKind::Read
         };
         let mut addr = range.start();
+        let mut fresh = Fresh::default();
         while addr < range.end() {
             let fault = Fault {
                 vma,
@@ -99,23 +107,30 @@ impl<A: Arch> Pager<'_, A> {
                 kind,
                 prepare,
             };
-            addr = self.fault_in(&fault).map_err(|error| match error {
-                // Without FOLL_HWPOISON a poisoned page is a bad address like others.
-                FaultError::Poison => Errno::EFAULT.into(),
-                other => other.gup(),
-            })?;
+            addr = self
+                .fault_in(&fault, &mut fresh)
+                .map_err(|error| match error {
+                    // Without FOLL_HWPOISON a poisoned page is a bad address like others.
+                    FaultError::Poison => Errno::EFAULT.into(),
+                    other => other.gup(),
+                })?;
         }
         Ok(())
     }
 
     /// Faults until the page is there and touches it; the address to go on from
     /// (`mm/gup.c: __get_user_pages()` with `FOLL_TOUCH`).
-    pub(crate) fn fault_in(&self, fault: &Fault<'_>) -> Result<VirtAddr, FaultError> {
-        let mut faulted = false;
+    pub(crate) fn fault_in(
+        &self,
+        fault: &Fault<'_>,
+        fresh: &mut Fresh,
+    ) -> Result<VirtAddr, FaultError> {
+        let before = self.page_at(fault.addr);
         loop {
             match self.seen(va(fault.addr)) {
                 Seen::Pte(entry) if follows(fault, entry) => {
-                    self.touch(fault, entry, faulted);
+                    let new = fresh.0.contains(&fault.addr) || self.page_at(fault.addr) != before;
+                    self.touch(fault, entry, new);
                     return Ok(fault.addr.add_pages(1));
                 }
                 Seen::Huge(entry) if follows(fault, entry) => {
@@ -125,19 +140,39 @@ impl<A: Arch> Pager<'_, A> {
                 }
                 Seen::Pte(_) | Seen::Huge(_) | Seen::Absent => {}
             }
+            self.note_absent(fault, fresh);
             self.handle_fault(fault)?;
-            faulted = true;
         }
     }
 
-    fn touch(&self, fault: &Fault<'_>, entry: Entry<A>, faulted: bool) {
+    /// The page that a PTE maps.
+    fn page_at(&self, addr: VirtAddr) -> Option<Pfn> {
+        match self.seen(va(addr)) {
+            Seen::Pte(entry) if entry.is_present() => Self::normal_page(entry),
+            Seen::Pte(_) | Seen::Huge(_) | Seen::Absent => None,
+        }
+    }
+
+    /// Remembers which pages fault-around may be about to map.
+    fn note_absent(&self, fault: &Fault<'_>, fresh: &mut Fresh) {
+        fresh.0.clear();
+        if fault.vma.is_anon() {
+            return;
+        }
+        let end = fault.addr.add_pages(AROUND).min(fault.vma.end());
+        let after = PageRange::new(fault.addr, end);
+        let absent = after.iter_pages().filter(|&at| self.page_at(at).is_none());
+        fresh.0.extend(absent);
+    }
+
+    fn touch(&self, fault: &Fault<'_>, entry: Entry<A>, new: bool) {
         let Some(pfn) = Self::normal_page(entry) else {
             return;
         };
         if fault.is_write() && !entry.is_dirty() {
             folio::mark_dirty(self.frames(), pfn);
         }
-        if faulted {
+        if new {
             folio::mark_accessed_unsettled(self.frames(), pfn);
         } else {
             folio::mark_accessed(self.frames(), pfn);

@@ -7,6 +7,7 @@ use sim_pagetable::Arch;
 use crate::error::{FaultError, PopulateError};
 use crate::fault::{Fault, FaultKind};
 use crate::pager::Pager;
+use crate::populate::Fresh;
 use crate::space::AddressSpace;
 
 /// Faults every page of a range in; stops at the first that cannot be.
@@ -26,6 +27,7 @@ pub(super) fn populate<A: Arch, S: VmaStore>(
         FaultKind::Read
     };
     let mut addr = range.start();
+    let mut fresh = Fresh::default();
     while addr < range.end() {
         let id = mm.check_populate(addr, write)?;
         let vma = mm.vma(id);
@@ -37,7 +39,9 @@ pub(super) fn populate<A: Arch, S: VmaStore>(
                 kind,
                 prepare: &|| mm.anon_vma_prepare(id),
             };
-            addr = pager.fault_in(&fault).map_err(FaultError::gup)?;
+            addr = pager
+                .fault_in(&fault, &mut fresh)
+                .map_err(FaultError::gup)?;
         }
     }
     Ok(())
