@@ -3,7 +3,7 @@
 
 use sim_core::store::VmaStore;
 use sim_core::{BackendError, Bytes, Errno, FileId, MappedKind, Outcome, PAGE_SIZE};
-use sim_pagetable::Arch;
+use sim_pagetable::{Arch, FrameFlags};
 
 use super::{CachedPage, FileObject, Lookup, mappings, materialize, release};
 use crate::folio;
@@ -194,8 +194,13 @@ fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: 
         }
         Lookup::Swapped(_) | Lookup::Hole | Lookup::Beyond => return,
     };
+    let meta = shared.frames.meta(pfn);
+    let on_disk = object.file().kind == MappedKind::Regular;
+    if on_disk && meta.tag() == 0 && !meta.has(FrameFlags::DIRTY) {
+        // What was read is a hole: there is no block to zero.
+        return;
+    }
     if from_its_start {
-        let meta = shared.frames.meta(pfn);
         meta.set_tag(meta.tag() & !0xff);
     }
     folio::mark_dirty(&shared.frames, pfn);
