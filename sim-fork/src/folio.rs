@@ -58,7 +58,9 @@ fn accessed(frames: &Frames, pfn: Pfn, stays_referenced: FrameFlags) {
 
 /// Marks a page's folio dirty (`folio_mark_dirty()`).
 pub(crate) fn mark_dirty(frames: &Frames, pfn: Pfn) {
-    frames.meta(frames.head(pfn)).set_flags(FrameFlags::DIRTY);
+    let meta = frames.meta(frames.head(pfn));
+    meta.set_flags(FrameFlags::DIRTY);
+    meta.clear_flags(FrameFlags::RECLAIM);
 }
 
 /// The flags of a page's folio, and its own exclusivity.

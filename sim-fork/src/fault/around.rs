@@ -2,7 +2,7 @@
 //! (`mm/memory.c: do_fault_around()`, `mm/filemap.c: filemap_map_pages()`, 6.19).
 
 use sim_core::{FileRef, MappedKind, VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, HUGE_PAGES, Leaf, Pfn, Va, VaRange};
+use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, Va, VaRange};
 
 use super::Fault;
 use crate::error::FaultError;
@@ -104,12 +104,16 @@ impl<A: Arch> Pager<'_, A> {
         }
     }
 
-    /// The page of the cache for an address, without making one.
+    /// The page of the cache for an address, without making one. What reclaim waits for is left
+    /// out, since its mark is the one for reading on (`mm/filemap.c: next_uptodate_folio()`).
     fn cached_page(&self, object: &FileObject, vma: &Vma, at: VirtAddr) -> Option<Pfn> {
         let index = vma.pgoff_of(at).get();
         let mut state = object.lock();
         match state.lookup(index) {
-            Lookup::Present(pfn) => Some(pfn),
+            Lookup::Present(pfn) => {
+                let marked = self.frames().meta(pfn).has(FrameFlags::RECLAIM);
+                (!marked).then_some(pfn)
+            }
             Lookup::Pristine(content) => {
                 crate::file::materialize(self.shared, object, &mut state, index, content).ok()
             }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use sim_core::{FileRef, VmFlags};
-use sim_pagetable::{Arch, Entry, Pfn};
+use sim_pagetable::{Arch, Entry, FrameFlags, Pfn};
 
 use super::Fault;
 use crate::error::FaultError;
@@ -143,7 +143,13 @@ impl<A: Arch> Pager<'_, A> {
                 | Lookup::Beyond => {}
             }
         }
-        load_page(self, object, index)
+        let pfn = load_page(self, object, index)?;
+        if !fault.vma.flags().contains(VmFlags::RAND_READ) {
+            // As if it asked for reading on (do_async_mmap_readahead()).
+            let head = self.frames().head(pfn);
+            self.frames().meta(head).clear_flags(FrameFlags::RECLAIM);
+        }
+        Ok(pfn)
     }
 }
 

@@ -48,7 +48,9 @@ fn write_back<A: Arch, S: VmaStore>(machine: &Machine<A, S>, file: FileRef, firs
         .filter(|&(_, pfn)| frames.meta(pfn).has(FrameFlags::DIRTY))
         .collect();
     for (index, pfn) in dirty {
-        frames.meta(pfn).clear_flags(FrameFlags::DIRTY);
+        frames
+            .meta(pfn)
+            .clear_flags(FrameFlags::DIRTY | FrameFlags::RECLAIM);
         clean_mappings(machine, &object, index, pfn);
     }
 }

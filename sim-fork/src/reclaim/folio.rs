@@ -170,7 +170,7 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
     let rest = match object.file().kind {
         MappedKind::Regular if meta.has(FrameFlags::DIRTY) => {
             // Only kswapd writes pages back.
-            meta.set_flags(FrameFlags::ACTIVE);
+            meta.set_flags(FrameFlags::ACTIVE | FrameFlags::RECLAIM);
             return 0;
         }
         MappedKind::Regular => CachedPage::OnDisk(meta.tag()),

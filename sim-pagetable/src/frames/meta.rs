@@ -44,6 +44,8 @@ bitflags! {
         const LRU = 1 << 14;
         /// Has a place in swap (`PG_swapcache`).
         const SWAPCACHE = 1 << 15;
+        /// Reclaim is to drop it once it is written back (`PG_reclaim`, which is `PG_readahead`).
+        const RECLAIM = 1 << 16;
     }
 }
 
