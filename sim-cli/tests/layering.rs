@@ -6,6 +6,7 @@ use serde_json::Value;
 
 /// The crates of vmsim, lowest layer first; a crate may only know crates of lower layers.
 const LAYERS: &[&[&str]] = &[
+    &["sim-sync"],
     &["sim-core", "sim-pagetable"],
     &["sim-fork"],
     &["sim-scenario", "sim-oracle"],

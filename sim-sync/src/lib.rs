@@ -1,0 +1,16 @@
+//! The locks of vmsim, and what they are made of.
+//!
+//! | Linux | here |
+//! | --- | --- |
+//! | `mmap_lock` (`include/linux/mmap_lock.h`) | [`MmapLock`] |
+//! | `mm->mm_lock_seq` | [`MmSeq`] |
+//! | `vma->vm_refcnt`, `vma->vm_lock_seq` | [`VmaLock`] |
+//!
+//! All other locks and atomics of the engine come from [`prim`], so that they can be exchanged.
+
+mod mmap_lock;
+pub mod prim;
+mod vma_lock;
+
+pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};
+pub use vma_lock::{MmSeq, VmaLock, VmaRead};
