@@ -6,7 +6,7 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use crate::{Bytes, PageRange, VirtAddr};
 
-use super::{Entry, Neighbours, NoMemory, VmaId, VmaStore, linear};
+use super::{Entry, LockedReader, Neighbours, NoMemory, VmaId, VmaStore, linear};
 
 /// A store that maps each start to its end and VMA in a `BTreeMap`. Gap search is linear.
 #[derive(Default, Debug)]
@@ -47,6 +47,17 @@ impl BTreeStore {
 
 impl VmaStore for BTreeStore {
     const NAME: &'static str = "btree";
+
+    /// It has no readers without a lock.
+    type Reader = LockedReader;
+
+    fn reader(&self) -> LockedReader {
+        LockedReader
+    }
+
+    fn begin_change(&mut self) {}
+
+    fn end_change(&mut self) {}
 
     fn len(&self) -> usize {
         self.map.len()

@@ -9,12 +9,14 @@ mod btree;
 mod linear;
 mod maple;
 mod range_map;
+mod reader;
 #[cfg(test)]
 mod tests;
 
 pub use btree::BTreeStore;
 pub use maple::MapleStore;
 pub use range_map::RangeMapStore;
+pub use reader::{Changing, LockedReader, StoreReader};
 
 /// The store that an mm uses unless told otherwise.
 pub type DefaultStore = MapleStore;
@@ -51,6 +53,22 @@ pub struct NoMemory;
 pub trait VmaStore: Default + Send + Sync + 'static {
     /// The store's name on the command line.
     const NAME: &'static str;
+
+    /// Looks up entries without a lock, while another thread changes the store.
+    type Reader: StoreReader;
+
+    /// A handle for lookups without a lock: cheap to clone, made once for an address space.
+    fn reader(&self) -> Self::Reader;
+
+    /// Opens a bracket: what changes until [`end_change`](Self::end_change) appears to readers
+    /// without a lock at once. Brackets nest; each change is one of its own.
+    fn begin_change(&mut self);
+
+    /// Closes a bracket.
+    ///
+    /// # Panics
+    /// If none is open (stores with readers).
+    fn end_change(&mut self);
 
     /// How many entries it has.
     fn len(&self) -> usize;

@@ -7,7 +7,7 @@ use rangemap::RangeMap;
 
 use crate::{Bytes, PageRange, VirtAddr};
 
-use super::{Entry, Neighbours, NoMemory, VmaId, VmaStore, linear};
+use super::{Entry, LockedReader, Neighbours, NoMemory, VmaId, VmaStore, linear};
 
 /// A store in a [`RangeMap`]. Gap search is linear.
 ///
@@ -83,6 +83,17 @@ impl RangeMapStore {
 
 impl VmaStore for RangeMapStore {
     const NAME: &'static str = "rangemap";
+
+    /// It has no readers without a lock.
+    type Reader = LockedReader;
+
+    fn reader(&self) -> LockedReader {
+        LockedReader
+    }
+
+    fn begin_change(&mut self) {}
+
+    fn end_change(&mut self) {}
 
     fn len(&self) -> usize {
         self.len

@@ -38,7 +38,7 @@
 
 use crate::{Bytes, PageRange, VirtAddr};
 
-use super::{Entry, Neighbours, NoMemory, VmaId, VmaStore};
+use super::{Entry, LockedReader, Neighbours, NoMemory, VmaId, VmaStore};
 
 mod arena;
 mod balance;
@@ -126,6 +126,17 @@ impl MapleStore {
 
 impl VmaStore for MapleStore {
     const NAME: &'static str = "maple";
+
+    /// It has no readers without a lock.
+    type Reader = LockedReader;
+
+    fn reader(&self) -> LockedReader {
+        LockedReader
+    }
+
+    fn begin_change(&mut self) {}
+
+    fn end_change(&mut self) {}
 
     fn len(&self) -> usize {
         self.len
