@@ -129,8 +129,10 @@ impl<A: Arch> Pager<'_, A> {
         loop {
             match self.seen(va(fault.addr)) {
                 Seen::Pte(entry) if follows(fault, entry) => {
-                    let new = fresh.0.contains(&fault.addr) || self.page_at(fault.addr) != before;
-                    self.touch(fault, entry, new);
+                    // Only a locked VMA makes pages unevictable, and not at once.
+                    let unsettled = fault.vma.flags().contains(VmFlags::LOCKED)
+                        && (fresh.0.contains(&fault.addr) || self.page_at(fault.addr) != before);
+                    self.touch(fault, entry, unsettled);
                     return Ok(fault.addr.add_pages(1));
                 }
                 Seen::Huge(entry) if follows(fault, entry) => {
@@ -156,7 +158,7 @@ impl<A: Arch> Pager<'_, A> {
     /// Remembers which pages fault-around may be about to map.
     fn note_absent(&self, fault: &Fault<'_>, fresh: &mut Fresh) {
         fresh.0.clear();
-        if fault.vma.is_anon() {
+        if fault.vma.is_anon() || !fault.vma.flags().contains(VmFlags::LOCKED) {
             return;
         }
         let end = fault.addr.add_pages(AROUND).min(fault.vma.end());
@@ -165,14 +167,14 @@ impl<A: Arch> Pager<'_, A> {
         fresh.0.extend(absent);
     }
 
-    fn touch(&self, fault: &Fault<'_>, entry: Entry<A>, new: bool) {
+    fn touch(&self, fault: &Fault<'_>, entry: Entry<A>, unsettled: bool) {
         let Some(pfn) = Self::normal_page(entry) else {
             return;
         };
         if fault.is_write() && !entry.is_dirty() {
             folio::mark_dirty(self.frames(), pfn);
         }
-        if new {
+        if unsettled {
             folio::mark_accessed_unsettled(self.frames(), pfn);
         } else {
             folio::mark_accessed(self.frames(), pfn);

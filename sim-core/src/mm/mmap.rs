@@ -1,6 +1,6 @@
 //! mmap.
 
-use super::mmap_checks::{by_type, hugetlb_error, initial_flags};
+use super::mmap_checks::{by_type, hugetlb_args, initial_flags};
 use super::modify::NewRangeRequest;
 use super::munmap::Gathered;
 use super::unmapped_area::AreaRequest;
@@ -56,8 +56,8 @@ impl<S: VmaStore> Mm<S> {
             return Err(Errno::EINVAL);
         }
         let backing = backing(args, kind)?;
-        if let Some(error) = hugetlb_error(args) {
-            return Err(error);
+        if args.flags.contains(MapFlags::HUGETLB) {
+            return Err(self.hugetlb_error(args));
         }
         let (region, map) = self.check_mmap(args, backing)?;
         self.mmap_region(pages, region)?;
@@ -67,6 +67,34 @@ impl<S: VmaStore> Mm<S> {
             addr: region.range.start(),
             populate: wanted.then_some(region.range),
         })
+    }
+
+    /// `MAP_HUGETLB`: no huge page is reserved on a simulated machine, so that it always fails
+    /// (`fs/hugetlbfs/inode.c: hugetlbfs_file_mmap()`).
+    ///
+    /// DEVIATION: with `MAP_NORESERVE` Linux maps it, and each access is a SIGBUS.
+    fn hugetlb_error(&self, args: &MmapArgs) -> Errno {
+        let (args, page) = match hugetlb_args(args) {
+            Ok(found) => found,
+            Err(error) => return error,
+        };
+        let file = Backing::File(FileRef {
+            id: FileId(u32::MAX),
+            kind: MappedKind::Memfd,
+        });
+        let fixed = args
+            .flags
+            .intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
+        let misplaced = fixed && !args.addr.get().is_multiple_of(page.get());
+        let early =
+            args.len == Bytes(0) || args.len > self.config.layout.task_size - VirtAddr::ZERO;
+        match self.check_mmap(&args, file) {
+            Err(error) if early => error,
+            Ok(_) | Err(_) if misplaced => Errno::EINVAL,
+            Err(error) => error,
+            Ok(_) if !args.offset.is_multiple_of(page.get()) => Errno::EINVAL,
+            Ok(_) => Errno::ENOMEM,
+        }
     }
 
     /// The checks of `do_mmap()`, in its order.

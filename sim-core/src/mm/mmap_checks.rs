@@ -1,6 +1,9 @@
 //! The part of mmap that turns arguments into VMA flags, and the checks on them.
 
-use crate::{Arch, Backing, Errno, MapFlags, MappedKind, MmapArgs, PageOffset, Prot, VmFlags};
+use crate::{
+    Arch, Backing, Bytes, Errno, MapFlags, MappedKind, MmapArgs, PMD_SHIFT, PMD_SIZE, PageOffset,
+    Prot, VmFlags,
+};
 
 /// Bytes that a file can have: Linux's `MAX_LFS_FILESIZE`.
 const MAX_FILE_SIZE: u64 = i64::MAX as u64;
@@ -158,20 +161,22 @@ fn anon_mapping(args: &MmapArgs, initial: VmFlags, anon_pgoff: PageOffset) -> Re
     }
 }
 
-/// `MAP_HUGETLB`: no huge page is reserved on a simulated machine, so that it always fails
-/// (`mm/mmap.c: ksys_mmap_pgoff()`, `fs/hugetlbfs/inode.c: hugetlb_file_setup()`).
+/// The arguments of a `MAP_HUGETLB` mapping as `do_mmap()` gets them: a length of whole huge pages
+/// (`mm/mmap.c: ksys_mmap_pgoff()`), and the size of those.
 ///
-/// DEVIATION: with `MAP_NORESERVE` Linux maps it, and each access is a SIGBUS.
-pub(super) fn hugetlb_error(args: &MmapArgs) -> Option<Errno> {
+/// # Errors
+/// `EINVAL` for a file that is not one of hugetlbfs, or for a size of huge pages that there is not.
+pub(super) fn hugetlb_args(args: &MmapArgs) -> Result<(MmapArgs, Bytes), Errno> {
     const SIZE_SHIFT: u32 = 26;
-    if !args.flags.contains(MapFlags::HUGETLB) {
-        return None;
+    const GIB_SHIFT: u32 = 30;
+    if !args.flags.contains(MapFlags::ANONYMOUS) {
+        return Err(Errno::EINVAL);
     }
-    let size = args.flags.bits() >> SIZE_SHIFT & 0x3f;
-    let known = matches!(size, 0 | 21 | 30);
-    if !args.flags.contains(MapFlags::ANONYMOUS) || !known || args.len.get() == 0 {
-        Some(Errno::EINVAL)
-    } else {
-        Some(Errno::ENOMEM)
-    }
+    let page = match args.flags.bits() >> SIZE_SHIFT & 0x3f {
+        0 | PMD_SHIFT => PMD_SIZE,
+        GIB_SHIFT => 1 << GIB_SHIFT,
+        _unknown => return Err(Errno::EINVAL),
+    };
+    let len = Bytes(args.len.get().wrapping_add(page - 1) & !(page - 1));
+    Ok((MmapArgs { len, ..*args }, Bytes(page)))
 }

@@ -75,6 +75,8 @@ pub(super) fn call(generator: &mut Generator, op: Op) -> Call {
             child,
             share: false,
         },
+        Op::Clone => Call::Fork { child, share: true },
+        Op::Odd => super::odd::call(args),
         Op::Exit => Call::Exit,
         Op::Execve => Call::Execve,
         Op::Reclaim => advise(args, &[Advice::Pageout, Advice::Cold]),

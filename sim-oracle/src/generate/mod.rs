@@ -7,6 +7,7 @@
 mod args;
 mod calls;
 mod mode;
+mod odd;
 
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
@@ -25,6 +26,7 @@ const MOST_PROCESSES: usize = 4;
 pub struct Generator {
     args: Args,
     mode: Mode,
+    variant: usize,
     weights: Vec<(Op, u32)>,
     processes: Vec<Pid>,
     next_pid: u32,
@@ -40,7 +42,13 @@ impl Generator {
             mode
         };
         let weights = swarm(mode, &mut rng);
+        let variant = if mode == Mode::Wild {
+            rng.random_range(0..6)
+        } else {
+            0
+        };
         Self {
+            variant,
             args: Args::new(rng, mode::arena(mode)),
             mode,
             weights,
@@ -56,7 +64,7 @@ impl Generator {
 
     /// Makes a setup what this run needs: files and limits.
     pub fn prepare(&self, setup: &mut Setup) {
-        mode::prepare(self.mode, setup);
+        mode::prepare(self.mode, self.variant, setup);
     }
 
     /// The next call.
@@ -101,7 +109,7 @@ impl Generator {
             .iter()
             .filter(|(op, _)| match op {
                 Op::Exit => least,
-                Op::Fork => most,
+                Op::Fork | Op::Clone => most,
                 _ => true,
             })
             .collect();

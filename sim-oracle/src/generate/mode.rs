@@ -1,6 +1,6 @@
 //! What a run of the generator is about: which operations it uses, how often, in what world.
 
-use sim_core::{Bytes, FileKind, FileSpec, PAGE_SIZE, PMD_PAGES, Setup, VirtAddr};
+use sim_core::{Bytes, FileKind, FileSpec, PAGE_SIZE, PMD_PAGES, Setup, UffdFeatures, VirtAddr};
 
 /// The subject of generated runs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -25,6 +25,8 @@ pub enum Mode {
     Uffd,
     /// Reclaim, lazy freeing, clearing of references.
     Reclaim,
+    /// All operations at once, senseless arguments, other userfaultfd features.
+    Wild,
     /// Any of the others, chosen anew for each run.
     Mixed,
 }
@@ -42,6 +44,7 @@ impl Mode {
         ("huge", Self::Huge),
         ("uffd", Self::Uffd),
         ("reclaim", Self::Reclaim),
+        ("wild", Self::Wild),
         ("mixed", Self::Mixed),
     ];
 
@@ -65,6 +68,7 @@ impl Mode {
         Self::Huge,
         Self::Uffd,
         Self::Reclaim,
+        Self::Wild,
     ];
 }
 
@@ -106,11 +110,24 @@ pub(crate) enum Op {
     ClearRefs,
     Truncate,
     PunchHole,
+    Clone,
+    Odd,
 }
+
+/// Operations that only the wild mode has.
+const WILD: &[(Op, u32)] = &[
+    (Op::Odd, 6),
+    (Op::Clone, 1),
+    (Op::Mlockall, 1),
+    (Op::Munlockall, 1),
+];
 
 /// The operations of a mode and their weights.
 #[expect(clippy::too_many_lines, reason = "one table")]
 pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
+    if mode == Mode::Wild {
+        return wild();
+    }
     use Op::{
         AdviseDiscard, AdviseFlags, AdvisePopulate, Brk, ClearRefs, Collapse, Exec, Execve, Exit,
         Fork, Guard, Mbind, Mincore, Mlock, Mlockall, Mmap, MmapAnywhere, MmapFile, MmapShared,
@@ -222,9 +239,23 @@ pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
             (Write, 6),
             (Read, 6),
         ],
+        Mode::Wild => unreachable!("the wild mode is made of all others"),
         Mode::Mixed => unreachable!("a mixed run has been given a single mode"),
     };
     [base.as_slice(), rare.as_slice(), more].concat()
+}
+
+/// The operations of all other modes, each at its usual weight, and more.
+fn wild() -> Vec<(Op, u32)> {
+    let mut all: Vec<(Op, u32)> = WILD.to_vec();
+    let others = Mode::SINGLE.iter().filter(|mode| **mode != Mode::Wild);
+    for (op, weight) in others.flat_map(|mode| weights(*mode)) {
+        match all.iter_mut().find(|(known, _)| *known == op) {
+            Some((_, known)) => *known = (*known).max(weight.min(8)),
+            None => all.push((op, weight.min(8))),
+        }
+    }
+    all
 }
 
 /// The world of a run.
@@ -273,9 +304,26 @@ pub(crate) fn files(mode: Mode) -> Vec<FileSpec> {
     ]
 }
 
-/// Applies a mode to a setup: its files, its limits.
-pub(crate) fn prepare(mode: Mode, setup: &mut Setup) {
+/// Userfaultfd features of wild runs.
+const UFFD: &[UffdFeatures] = &[
+    UffdFeatures::SIGBUS,
+    UffdFeatures::SIGBUS.union(UffdFeatures::WP_UNPOPULATED),
+    UffdFeatures::SIGBUS
+        .union(UffdFeatures::MINOR_SHMEM)
+        .union(UffdFeatures::WP_HUGETLBFS_SHMEM)
+        .union(UffdFeatures::POISON),
+    UffdFeatures::SIGBUS
+        .union(UffdFeatures::WP_ASYNC)
+        .union(UffdFeatures::WP_UNPOPULATED)
+        .union(UffdFeatures::WP_HUGETLBFS_SHMEM),
+];
+
+/// Applies a mode to a setup: its files, its limits. `variant` is the run's own.
+pub(crate) fn prepare(mode: Mode, variant: usize, setup: &mut Setup) {
     setup.files = files(mode);
+    if mode == Mode::Wild && variant > 0 {
+        setup.uffd = UFFD[variant % UFFD.len()];
+    }
     if mode == Mode::Limits {
         setup.limits.memlock = Some(Bytes::from_pages(16));
         setup.limits.address_space = Some(Bytes::from_pages(48));

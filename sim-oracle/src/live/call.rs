@@ -258,7 +258,9 @@ impl LiveKernel {
         let Some(slot) = self.free_slot() else {
             return not_supported("too many processes at a time");
         };
+        let new_space = self.new_space();
         let parent = self.process(pid)?;
+        let space = if share { parent.space() } else { new_space };
         let forked = parent
             .worker()
             .fork(&self.region, slot, share)
@@ -267,7 +269,7 @@ impl LiveKernel {
             Ok(worker) => worker,
             Err(errno) => return outcome(Done::Result(-i64::from(errno))),
         };
-        let process = parent.child(worker, share);
+        let process = parent.child(worker, space);
         process.begin(&self.region).map_err(|e| broken(&e))?;
         if let Some(uffd) = parent.uffd.filter(|_| !share) {
             // The inherited userfaultfd is the parent's.
@@ -289,11 +291,12 @@ impl LiveKernel {
     }
 
     fn execve(&mut self, pid: Pid) -> Result<Outcome, BackendError> {
+        let space = self.new_space();
         let process = self
             .processes
             .get_mut(&pid)
             .ok_or(BackendError::NoSuchProcess(pid))?;
-        process.forget_space();
+        process.forget_space(space);
         let worker = process.worker();
         worker::execve(worker, &self.region, &self.image)
             .and_then(|()| limits::pad(worker, &self.region, &self.setup.limits))

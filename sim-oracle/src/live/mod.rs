@@ -73,6 +73,7 @@ pub struct LiveKernel {
     privileges: Privileges,
     names_supported: bool,
     drain: drain::Drain,
+    spaces: u32,
     text: Vec<u8>,
     _settings: SettingsGuard,
 }
@@ -103,6 +104,7 @@ impl LiveKernel {
             privileges: Privileges::of(&setup.limits),
             names_supported,
             drain,
+            spaces: 0,
             text: Vec::new(),
             _settings: settings,
         };
@@ -127,7 +129,7 @@ impl LiveKernel {
             .fork(&self.region, Slot(1), false)
             .map_err(|_| LiveError::Broken("the template worker does not answer".to_owned()))?
             .map_err(std::io::Error::from_raw_os_error)?;
-        let mut process = Process::new(worker);
+        let mut process = Process::new(worker, 0);
         process.begin(&self.region)?;
         limits::apply(process.worker(), &self.region, &self.setup.limits)?;
         process.open_files(&self.region, &self.files)?;
@@ -146,6 +148,12 @@ impl LiveKernel {
         self.processes
             .get(&pid)
             .ok_or(BackendError::NoSuchProcess(pid))
+    }
+
+    /// A number for a new address space.
+    const fn new_space(&mut self) -> u32 {
+        self.spaces += 1;
+        self.spaces
     }
 
     fn free_slot(&self) -> Option<Slot> {

@@ -13,6 +13,8 @@ use super::worker::region::Region;
 /// A process of the run.
 pub(super) struct Process {
     worker: Worker,
+    /// The number of its address space, which processes that share it have in common.
+    space: u32,
     /// Its descriptors for the run's files.
     files: Vec<u64>,
     /// Its userfaultfd, once it has one.
@@ -22,9 +24,10 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) const fn new(worker: Worker) -> Self {
+    pub(super) const fn new(worker: Worker, space: u32) -> Self {
         Self {
             worker,
+            space,
             files: Vec::new(),
             uffd: None,
             smaps: None,
@@ -69,13 +72,18 @@ impl Process {
         Ok(())
     }
 
-    /// The child of a fork.
-    pub(super) fn child(&self, worker: Worker, share: bool) -> Self {
+    /// The child of a fork, in an address space.
+    pub(super) fn child(&self, worker: Worker, space: u32) -> Self {
         Self {
             files: self.files.clone(),
-            uffd: self.uffd.filter(|_| share),
-            ..Self::new(worker)
+            uffd: self.uffd.filter(|_| space == self.space),
+            ..Self::new(worker, space)
         }
+    }
+
+    /// The number of its address space.
+    pub(super) const fn space(&self) -> u32 {
+        self.space
     }
 
     /// Its descriptor for a file; one that is not open for none.
@@ -86,7 +94,8 @@ impl Process {
     }
 
     /// Forgets what belonged to the old address space.
-    pub(super) fn forget_space(&mut self) {
+    pub(super) fn forget_space(&mut self, new: u32) {
+        self.space = new;
         self.uffd = None;
         self.smaps = None;
         self.pagemap = None;

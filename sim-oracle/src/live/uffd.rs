@@ -113,8 +113,11 @@ impl LiveKernel {
         worker
             .prepare(&self.region, &[api])
             .map_err(|e| broken(&e))?;
-        if let Some(process) = self.processes.get_mut(&pid) {
-            process.uffd = Some(fd);
+        let space = process.space();
+        for process in self.processes.values_mut() {
+            if process.space() == space {
+                process.uffd = Some(fd);
+            }
         }
         Ok(fd)
     }

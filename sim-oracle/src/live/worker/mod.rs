@@ -91,7 +91,13 @@ impl Worker {
         share: bool,
     ) -> Result<Result<Self, i32>, Hang> {
         region::clear(region, slot);
-        let flags = libc::CLONE_PARENT | libc::SIGCHLD | if share { libc::CLONE_VM } else { 0 };
+        // Descriptors are shared as threads share them: what one opens closes with the last one.
+        let shared = if share {
+            libc::CLONE_VM | libc::CLONE_FILES
+        } else {
+            0
+        };
+        let flags = libc::CLONE_PARENT | libc::SIGCHLD | shared;
         let op = Op::clone(u64::from(flags.cast_unsigned()), slot);
         let done = self.run(region, &[op], Patience::Normal)?;
         match done[0] {
