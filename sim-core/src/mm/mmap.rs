@@ -57,7 +57,7 @@ impl<S: VmaStore> Mm<S> {
         }
         let backing = backing(args, kind)?;
         if args.flags.contains(MapFlags::HUGETLB) {
-            return Err(self.hugetlb_error(args));
+            return Err(self.hugetlb_error(pages, args));
         }
         let (region, map) = self.check_mmap(args, backing)?;
         self.mmap_region(pages, region)?;
@@ -72,8 +72,10 @@ impl<S: VmaStore> Mm<S> {
     /// `MAP_HUGETLB`: no huge page is reserved on a simulated machine, so that it always fails
     /// (`fs/hugetlbfs/inode.c: hugetlbfs_file_mmap()`).
     ///
+    /// What was mapped there is gone by then.
+    ///
     /// DEVIATION: with `MAP_NORESERVE` Linux maps it, and each access is a SIGBUS.
-    fn hugetlb_error(&self, args: &MmapArgs) -> Errno {
+    fn hugetlb_error(&mut self, pages: &mut dyn PageOps, args: &MmapArgs) -> Errno {
         let (args, page) = match hugetlb_args(args) {
             Ok(found) => found,
             Err(error) => return error,
@@ -88,12 +90,16 @@ impl<S: VmaStore> Mm<S> {
         let misplaced = fixed && !args.addr.get().is_multiple_of(page.get());
         let early =
             args.len == Bytes(0) || args.len > self.config.layout.task_size - VirtAddr::ZERO;
-        match self.check_mmap(&args, file) {
-            Err(error) if early => error,
-            Ok(_) | Err(_) if misplaced => Errno::EINVAL,
+        let region = match self.check_mmap(&args, file) {
+            Err(error) if early => return error,
+            Ok(_) | Err(_) if misplaced => return Errno::EINVAL,
+            Err(error) => return error,
+            Ok((region, _)) => region,
+        };
+        match self.do_munmap(pages, region.range) {
             Err(error) => error,
-            Ok(_) if !args.offset.is_multiple_of(page.get()) => Errno::EINVAL,
-            Ok(_) => Errno::ENOMEM,
+            Ok(()) if !args.offset.is_multiple_of(page.get()) => Errno::EINVAL,
+            Ok(()) => Errno::ENOMEM,
         }
     }
 

@@ -107,7 +107,15 @@ fn file_mapping(args: &MmapArgs, kind: MappedKind, initial: VmFlags) -> Result<T
         }
         MapFlags::SHARED_VALIDATE => {
             // The fixed flag that stands for FIXED_NOREPLACE is a legacy one; that itself is not.
-            if !LEGACY.contains(map) {
+            // Disk file systems say that they know MAP_SYNC (FOP_MMAP_SYNC), and refuse it later.
+            let sync = match kind {
+                MappedKind::Regular => MapFlags::SYNC,
+                MappedKind::Memfd
+                | MappedKind::DevZero
+                | MappedKind::Pfnmap
+                | MappedKind::Mixedmap => MapFlags::empty(),
+            };
+            if !(LEGACY | sync).contains(map) {
                 return Err(Errno::EOPNOTSUPP);
             }
             flags |= VmFlags::SHARED | VmFlags::MAYSHARE;

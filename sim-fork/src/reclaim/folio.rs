@@ -76,6 +76,11 @@ fn reclaim_anon<A: Arch, S: VmaStore>(
 
 /// Pages of a process that `MADV_PAGEOUT` picked: mapped by this entry alone.
 pub(crate) fn pageout<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr, pfn: Pfn) {
+    let head = pager.frames().head(pfn);
+    if pager.frames().meta(head).has(FrameFlags::MLOCKED) {
+        // Unevictable, whether or not its VMA is still locked.
+        return;
+    }
     if folio::is_anon(pager.frames(), pfn) {
         swap_out(pager, vma, at, pfn, None);
         return;

@@ -125,15 +125,15 @@ const WILD: &[(Op, u32)] = &[
 /// The operations of a mode and their weights.
 #[expect(clippy::too_many_lines, reason = "one table")]
 pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
-    if mode == Mode::Wild {
-        return wild();
-    }
     use Op::{
         AdviseDiscard, AdviseFlags, AdvisePopulate, Brk, ClearRefs, Collapse, Exec, Execve, Exit,
         Fork, Guard, Mbind, Mincore, Mlock, Mlockall, Mmap, MmapAnywhere, MmapFile, MmapShared,
         Mprotect, MremapMove, MremapResize, Mseal, Msync, Munlock, Munlockall, Munmap, PunchHole,
         Read, Reclaim, Truncate, Uffd, UffdFill, Unguard, Write,
     };
+    if mode == Mode::Wild {
+        return wild();
+    }
     let base = [
         (Mmap, 10),
         (Munmap, 5),
