@@ -1,7 +1,7 @@
 //! mmap.
 
 use sim_core::{
-    Arch, Backing, Errno, FileRef, MapFlags, MappedKind, MmapArgs, PAGE_SIZE, Prot, VmFlags,
+    Arch, Backing, Errno, FileId, FileRef, MapFlags, MappedKind, MmapArgs, PAGE_SIZE, Prot, VmFlags,
 };
 
 use super::files::Files;
@@ -11,8 +11,18 @@ use super::place::Wanted;
 use super::rules::Rules;
 use super::space::{Pages, Space};
 
-/// What `MAP_SHARED` keeps of the flags, and all that `MAP_SHARED_VALIDATE` accepts.
+/// What `MAP_SHARED` keeps of the flags.
 const OLD_FLAGS: u32 = 0x7c07_f9f3;
+
+/// What `MAP_SHARED_VALIDATE` accepts: those that it always did, and what file systems tell of.
+fn known_flags(kind: MappedKind) -> u32 {
+    match kind {
+        MappedKind::Regular => OLD_FLAGS | MapFlags::SYNC.bits(),
+        MappedKind::Memfd | MappedKind::DevZero | MappedKind::Pfnmap | MappedKind::Mixedmap => {
+            OLD_FLAGS
+        }
+    }
+}
 
 /// A mapping that was made.
 pub(super) struct Made {
@@ -44,16 +54,6 @@ fn mapped_object(args: &MmapArgs, files: &Files) -> Result<Backing, Errno> {
         let kind = files.get(id).ok_or(Errno::EBADF)?.kind;
         Backing::File(FileRef { id, kind })
     };
-    if args.flags.contains(MapFlags::HUGETLB) {
-        // No huge page is set aside.
-        let size = args.flags.bits() >> 26 & 0x3f;
-        let sensible = map.is_anon() && [0, 21, 30].contains(&size) && args.len.0 != 0;
-        return Err(if sensible {
-            Errno::ENOMEM
-        } else {
-            Errno::EINVAL
-        });
-    }
     Ok(map)
 }
 
@@ -92,7 +92,7 @@ fn typed(
     let flags = match kind {
         MapFlags::PRIVATE => flags,
         MapFlags::SHARED => shared,
-        MapFlags::SHARED_VALIDATE if args.flags.bits() & !OLD_FLAGS != 0 => {
+        MapFlags::SHARED_VALIDATE if args.flags.bits() & !known_flags(file.kind) != 0 => {
             return Err(Errno::EOPNOTSUPP);
         }
         MapFlags::SHARED_VALIDATE => shared,
@@ -133,6 +133,9 @@ impl Space {
         args: &MmapArgs,
     ) -> Result<Made, Errno> {
         let map = mapped_object(args, files)?;
+        if args.flags.contains(MapFlags::HUGETLB) {
+            return Err(self.no_huge_pages(rules, args, map));
+        }
         let (pages, page) = self.check_mmap(rules, args, map)?;
         let flags = page.flags;
         self.map_pages(rules, files, pages, page)?;
@@ -142,6 +145,41 @@ impl Space {
             pages,
             populate: asked || flags.contains(VmFlags::LOCKED),
         })
+    }
+
+    /// No huge page is set aside, which comes out when there is room already.
+    fn no_huge_pages(&mut self, rules: &Rules, args: &MmapArgs, map: Backing) -> Errno {
+        let size: u64 = match args.flags.bits() >> 26 & 0x3f {
+            0 | 21 => 1 << 21,
+            30 => 1 << 30,
+            _ => return Errno::EINVAL,
+        };
+        if !map.is_anon() {
+            return Errno::EINVAL;
+        }
+        let mut args = *args;
+        args.len.0 = args.len.0.wrapping_add(size - 1) & !(size - 1);
+        let file = Backing::File(FileRef {
+            id: FileId(u32::MAX),
+            kind: MappedKind::Memfd,
+        });
+        let nonsense = args.len.0 == 0 || args.len.0 > rules.task_size();
+        let fixed = MapFlags::FIXED | MapFlags::FIXED_NOREPLACE;
+        let misplaced = args.flags.intersects(fixed) && !args.addr.get().is_multiple_of(size);
+        let checked = self.check_mmap(rules, &args, file);
+        if misplaced && !nonsense {
+            return Errno::EINVAL;
+        }
+        let room = checked.and_then(|(pages, _)| {
+            self.make_room(rules, pages)?;
+            self.drop_pages(pages);
+            Ok(())
+        });
+        match room {
+            Err(error) => error,
+            Ok(()) if !args.offset.is_multiple_of(size) => Errno::EINVAL,
+            Ok(()) => Errno::ENOMEM,
+        }
     }
 
     fn check_mmap(
