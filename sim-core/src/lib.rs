@@ -29,6 +29,8 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 mod vma;
+mod vma_arena;
+mod vma_readers;
 
 pub use addr::{
     Bytes, PAGE_SHIFT, PAGE_SIZE, PMD_PAGES, PMD_SHIFT, PMD_SIZE, PageCount, PageOffset, PageRange,
@@ -51,8 +53,8 @@ pub use merge::{
     MergeScene, NewRange, Refusal, VmaView, plan_existing_range, plan_new_range,
 };
 pub use mm::{
-    AdviceClass, AreaRequest, BrkFields, CopiedVma, Counters, Layout, LockRange, Mapped, Mm,
-    MmConfig, MmShared, NewPart, NewRangeRequest, Uffd, UffdChange, admit_page_advice,
+    AdviceClass, AreaRequest, BrkFields, CopiedVma, Counters, DetachedVmas, Layout, LockRange,
+    Mapped, Mm, MmConfig, MmShared, NewPart, NewRangeRequest, Uffd, UffdChange, admit_page_advice,
     advised_flags, check_madvise, classify_advice, vma_needs_copy,
 };
 pub use outcome::Outcome;
@@ -65,3 +67,5 @@ pub use setup::{
 };
 pub use snapshot::{PageRun, PageState, Smaps, Snapshot, VmaSnapshot};
 pub use vma::{AnonName, AnonVmaId, Backing, FileRef, MappedKind, UffdCtxId, Vma, VmaHooks};
+pub use vma_arena::VmaGuard;
+pub use vma_readers::VmaReaders;

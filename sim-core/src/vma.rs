@@ -121,9 +121,11 @@ bitflags! {
     }
 }
 
-/// What few VMAs have; shared by the parts of a VMA that was split.
+/// What few VMAs have; shared by VMAs that agree in all of it.
 #[derive(Clone, PartialEq, Debug, Default)]
 struct Rare {
+    /// The `anon_vma_chain`, oldest first, unless it is empty or just the own anon_vma.
+    long_chain: Option<Arc<LongChain>>,
     policy: Option<Policy>,
     anon_name: Option<AnonName>,
     hooks: VmaHooks,
@@ -132,9 +134,8 @@ struct Rare {
 /// An `anon_vma_chain` of more than one link, or one that is not just the own anon_vma.
 pub(crate) type LongChain = SmallVec<[AnonVmaId; 4]>;
 
-/// A virtual memory area: one cache line.
+/// A virtual memory area: with its lock, one cache line.
 #[derive(Debug)]
-#[repr(align(64))]
 #[expect(
     clippy::struct_field_names,
     reason = "an anon_vma is what Linux calls it"
@@ -147,13 +148,8 @@ pub struct Vma {
     /// Number of the VMA's own anon_vma; 0 for none.
     anon_vma: AtomicU32,
     uffd: Option<UffdCtxId>,
-    /// The `anon_vma_chain`, oldest first, unless it is empty or just the own anon_vma.
-    long_chain: Option<Arc<LongChain>>,
     rare: Option<Arc<Rare>>,
 }
-
-// A place in the arena is a VMA or free, and that costs nothing.
-const _: () = assert!(size_of::<Option<Vma>>() == 64, "a VMA is to stay small");
 
 impl Vma {
     /// A VMA without anon_vma, userfaultfd, policy, name and hooks.
@@ -165,7 +161,6 @@ impl Vma {
             backing,
             anon_vma: AtomicU32::new(0),
             uffd: None,
-            long_chain: None,
             rare: None,
         }
     }
@@ -174,16 +169,17 @@ impl Vma {
     /// `anon_vma_clone()`).
     #[must_use]
     pub fn duplicate(&self, range: PageRange, pgoff: PageOffset) -> Self {
-        Self {
+        let mut copy = Self {
             range,
             pgoff,
             flags: AtomicU64::new(self.flags.load(Ordering::Relaxed)),
             backing: self.backing,
             anon_vma: AtomicU32::new(0),
             uffd: self.uffd,
-            long_chain: None,
             rare: self.rare.clone(),
-        }
+        };
+        copy.set_chain(None, None);
+        copy
     }
 
     /// Its addresses.
@@ -248,7 +244,7 @@ impl Vma {
 
     /// Links in its `anon_vma_chain`, 0 without anon_vma.
     pub fn chain_len(&self) -> usize {
-        match &self.long_chain {
+        match self.long_chain() {
             Some(chain) => chain.len(),
             None => usize::from(self.anon_vma().is_some()),
         }
@@ -256,17 +252,17 @@ impl Vma {
 
     /// The anon_vmas of its chain, oldest first.
     pub fn chain(&self) -> impl Iterator<Item = AnonVmaId> + '_ {
-        let own = match &self.long_chain {
+        let own = match self.long_chain() {
             Some(_) => None,
             None => self.anon_vma(),
         };
-        let long = self.long_chain.as_ref().map_or(&[][..], |chain| &chain[..]);
+        let long = self.long_chain().map_or(&[][..], |chain| &chain[..]);
         own.into_iter().chain(long.iter().copied())
     }
 
     /// Has it an anon_vma whose chain has other links too (`vma_is_fork_child()`, 6.19)?
     pub fn is_fork_child(&self) -> bool {
-        self.long_chain.as_ref().is_some_and(|c| c.len() > 1)
+        self.long_chain().is_some_and(|c| c.len() > 1)
     }
 
     /// The userfaultfd context it is registered with.
@@ -351,11 +347,18 @@ impl Vma {
     /// Replaces anon_vma and chain.
     pub(crate) fn set_chain(&mut self, own: Option<AnonVmaId>, long: Option<Arc<LongChain>>) {
         *self.anon_vma.get_mut() = own.map_or(0, AnonVmaId::get);
-        self.long_chain = long;
+        let unchanged = match (self.long_chain(), &long) {
+            (None, None) => true,
+            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        if !unchanged {
+            self.change_rare(|rare| rare.long_chain = long);
+        }
     }
 
     /// The chain where it is neither empty nor just the own anon_vma.
-    pub(crate) const fn long_chain(&self) -> Option<&Arc<LongChain>> {
-        self.long_chain.as_ref()
+    pub(crate) fn long_chain(&self) -> Option<&Arc<LongChain>> {
+        self.rare.as_ref()?.long_chain.as_ref()
     }
 }

@@ -1,9 +1,14 @@
 //! A program's own accesses: what the MMU does, and the page fault where it cannot
 //! (`arch/x86/mm/fault.c: do_user_addr_fault()`, `mm/memory.c: lock_mm_and_find_vma()`, 6.19).
 
-use sim_core::store::{VmaId, VmaStore};
-use sim_core::{Access, Mm, Outcome, SyscallRange, VirtAddr, VmFlags};
+use std::cell::Cell;
+
+use sim_core::store::{NoMemory, VmaId, VmaStore};
+use sim_core::{
+    Access, Mm, Outcome, PMD_SIZE, PrepareAnonVma, SyscallRange, VirtAddr, VmFlags, Vma, VmaGuard,
+};
 use sim_pagetable::{Arch, Entry};
+use sim_sync::MmapRead;
 
 use crate::error::FaultError;
 use crate::exit;
@@ -75,8 +80,8 @@ fn touch_range<A: Arch, S: VmaStore>(
     }
     let first = range.addr.page_number();
     let last = range.addr.get().saturating_add(range.len.get() - 1) >> sim_core::PAGE_SHIFT;
-    let mut mm = space.mm.read();
     let pager = Pager::new(shared, &space.pages);
+    let mut held = Held::Nothing;
     while first + *done <= last {
         let addr = VirtAddr::new((first + *done) << sim_core::PAGE_SHIFT);
         if let Some(got) = hardware_access(&pager, addr, access) {
@@ -84,28 +89,110 @@ fn touch_range<A: Arch, S: VmaStore>(
             *done += 1;
             continue;
         }
-        match find_vma(&pager, &mm, addr, access)? {
-            Found::Vma(id) => {
-                let written = match access {
-                    Access::Write(value) => {
-                        let most = last - first - *done + 1;
-                        pager.write_run(mm.vma(id), addr, most, value)
-                    }
-                    Access::Read | Access::Exec => 0,
-                };
-                *done += written;
-                if written == 0 {
-                    fault(&pager, &mm, id, addr, access)?;
-                }
-            }
-            Found::Below(id) => {
-                drop(mm);
+        held = held.for_fault(space, addr);
+        let most = last - first - *done + 1;
+        match held.fault(&pager, (addr, most), access)? {
+            Faulted::Written(pages) => *done += pages,
+            Faulted::TryAgain => {}
+            Faulted::NeedsMmapLock => held = held.with_mmap_lock(space),
+            Faulted::Below(id) => {
+                drop(std::mem::replace(&mut held, Held::Nothing));
                 grow(shared, space, id, addr)?;
-                mm = space.mm.read();
             }
         }
     }
     Ok(byte)
+}
+
+/// The lock that faults are handled under, kept from one fault of an access to the next.
+enum Held<'a, S: VmaStore> {
+    Nothing,
+    /// The VMA's, which is enough for most faults.
+    Vma(VmaGuard<'a>),
+    /// mmap_lock, for reading.
+    Mmap(MmapRead<'a, Mm<S>>),
+}
+
+/// What became of a fault.
+enum Faulted {
+    /// So many pages were written on the way.
+    Written(u64),
+    /// The access is tried again.
+    TryAgain,
+    /// The VMA's lock was not enough.
+    NeedsMmapLock,
+    /// The address is below this VMA, which grows down.
+    Below(VmaId),
+}
+
+impl<'a, S: VmaStore> Held<'a, S> {
+    /// The lock for a fault at `addr`: the VMA's if it can be had.
+    fn for_fault<A: Arch>(self, space: &'a AddressSpace<A, S>, addr: VirtAddr) -> Self {
+        match self {
+            Self::Vma(vma) if vma.range().contains(addr) && !is_block_start(addr) => Self::Vma(vma),
+            Self::Mmap(mm) => Self::Mmap(mm),
+            Self::Vma(_) | Self::Nothing => {
+                drop(self);
+                match space.lock_vma(addr) {
+                    Some(vma) => Self::Vma(vma),
+                    None => Self::Mmap(space.mm.read()),
+                }
+            }
+        }
+    }
+
+    /// mmap_lock, after the VMA's lock was let go.
+    fn with_mmap_lock<A: Arch>(self, space: &'a AddressSpace<A, S>) -> Self {
+        drop(self);
+        Self::Mmap(space.mm.read())
+    }
+
+    /// Handles a fault at `addr`, the first of `most` pages that are accessed.
+    fn fault<A: Arch>(
+        &self,
+        pager: &Pager<'_, A>,
+        (addr, most): (VirtAddr, u64),
+        access: Access,
+    ) -> Result<Faulted, FaultError> {
+        match self {
+            Self::Nothing => Ok(Faulted::NeedsMmapLock),
+            Self::Vma(vma) => {
+                check_access(pager, vma, addr, access)?;
+                let needs_mmap_lock = Cell::new(false);
+                // An anon_vma may come from a neighbour, which this lock says nothing about.
+                let prepare = || {
+                    if vma.anon_vma().is_some() {
+                        return Ok(());
+                    }
+                    needs_mmap_lock.set(true);
+                    Err(NoMemory)
+                };
+                let result = fault(pager, vma, (addr, most), access, &prepare);
+                if needs_mmap_lock.get() {
+                    return Ok(Faulted::NeedsMmapLock);
+                }
+                result
+            }
+            Self::Mmap(mm) => {
+                let id = mm.find_vma(addr).ok_or(FaultError::Maperr)?;
+                let vma = mm.vma(id);
+                if addr < vma.start() {
+                    let grows = vma.flags().contains(VmFlags::GROWSDOWN);
+                    return grows
+                        .then_some(Faulted::Below(id))
+                        .ok_or(FaultError::Maperr);
+                }
+                check_access(pager, vma, addr, access)?;
+                let prepare = || mm.anon_vma_prepare(id);
+                fault(pager, vma, (addr, most), access, &prepare)
+            }
+        }
+    }
+}
+
+/// Locks are let go at each block, so that a long access does not keep writers out.
+const fn is_block_start(addr: VirtAddr) -> bool {
+    addr.get().is_multiple_of(PMD_SIZE)
 }
 
 /// What the MMU does with a translation: the first byte, or `None` for a page fault.
@@ -140,39 +227,22 @@ pub(crate) fn written<A: Arch>(entry: Entry<A>) -> Entry<A> {
     entry.mk_young().mk_dirty().with_soft_dirty(soft_dirty)
 }
 
-/// Where a faulting address belongs.
-enum Found {
-    /// In this VMA, which allows the access.
-    Vma(VmaId),
-    /// Below this VMA, which grows down.
-    Below(VmaId),
-}
-
-fn find_vma<A: Arch, S: VmaStore>(
+/// Does the VMA allow the access (`arch/x86/mm/fault.c: access_error()`)?
+fn check_access<A: Arch>(
     pager: &Pager<'_, A>,
-    mm: &Mm<S>,
+    vma: &Vma,
     addr: VirtAddr,
     access: Access,
-) -> Result<Found, FaultError> {
-    let id = mm.find_vma(addr).ok_or(FaultError::Maperr)?;
-    let vma = mm.vma(id);
+) -> Result<(), FaultError> {
     let flags = vma.flags();
-    if addr < vma.start() {
-        let grows = flags.contains(VmFlags::GROWSDOWN);
-        return if grows {
-            Ok(Found::Below(id))
-        } else {
-            Err(FaultError::Maperr)
-        };
-    }
     let allowed = match access {
         // The MMUs cannot tell read from execute or write-only from both.
         Access::Read => flags.is_accessible(),
         Access::Write(_) => flags.contains(VmFlags::WRITE),
-        Access::Exec => may_fetch(pager, mm, id, addr),
+        Access::Exec => may_fetch(pager, flags, addr),
     };
     if allowed {
-        Ok(Found::Vma(id))
+        Ok(())
     } else {
         Err(FaultError::Accerr)
     }
@@ -182,14 +252,8 @@ fn find_vma<A: Arch, S: VmaStore>(
 /// forbids it: on an empty entry of a readable VMA the page is brought in, and the fetch faults
 /// again (`arch/x86/mm/fault.c: access_error()`). Arm knows at once
 /// (`arch/arm64/mm/fault.c: do_page_fault()`).
-fn may_fetch<A: Arch, S: VmaStore>(
-    pager: &Pager<'_, A>,
-    mm: &Mm<S>,
-    id: VmaId,
-    addr: VirtAddr,
-) -> bool {
-    let flags = mm.vma(id).flags();
-    let as_read = match mm.config().arch {
+fn may_fetch<A: Arch>(pager: &Pager<'_, A>, flags: VmFlags, addr: VirtAddr) -> bool {
+    let as_read = match pager.shared.config.arch {
         sim_core::Arch::X86_64 => flags.is_accessible() && !is_valid(pager, addr),
         sim_core::Arch::Arm64 => false,
     };
@@ -222,26 +286,34 @@ fn grow<A: Arch, S: VmaStore>(
         .map_err(|_| FaultError::Maperr)
 }
 
-fn fault<A: Arch, S: VmaStore>(
+/// Handles the fault, or at once all that the access writes in the same table.
+fn fault<A: Arch>(
     pager: &Pager<'_, A>,
-    mm: &Mm<S>,
-    id: VmaId,
-    addr: VirtAddr,
+    vma: &Vma,
+    (addr, most): (VirtAddr, u64),
     access: Access,
-) -> Result<(), FaultError> {
+    prepare: PrepareAnonVma<'_>,
+) -> Result<Faulted, FaultError> {
     let kind = match access {
         Access::Read | Access::Exec => FaultKind::Read,
-        Access::Write(_) => FaultKind::Write,
+        Access::Write(value) => {
+            let written = pager.write_run(vma, addr, most, value);
+            if written > 0 {
+                return Ok(Faulted::Written(written));
+            }
+            FaultKind::Write
+        }
     };
     let fault = Fault {
-        vma: mm.vma(id),
+        vma,
         addr,
         kind,
-        prepare: &|| mm.anon_vma_prepare(id),
+        prepare,
     };
     match pager.handle_fault(&fault) {
+        Ok(()) => Ok(Faulted::TryAgain),
         // An injected failure strikes once: the instruction runs again and faults again.
-        Err(FaultError::Oom) if pager.shared.take_injected() => Ok(()),
-        result => result,
+        Err(FaultError::Oom) if pager.shared.take_injected() => Ok(Faulted::TryAgain),
+        Err(error) => Err(error),
     }
 }

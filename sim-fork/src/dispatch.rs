@@ -1,13 +1,14 @@
 //! Every call to the function that runs it.
 
 use sim_core::store::VmaStore;
-use sim_core::{BackendError, Call, MmapArgs, Outcome};
+use sim_core::{BackendError, Call, MmapArgs, Outcome, SyscallRange};
 use sim_pagetable::Arch;
 
 use crate::error::PopulateError;
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
+use crate::space::AddressSpace;
 use crate::uffd::Fill;
 use crate::{access, exec, exit, file, fork, lock, madvise, populate, proc, reclaim, thp, uffd};
 
@@ -23,7 +24,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         let mut pager = Pager::new(shared, &space.pages);
         Ok(match call {
             Call::Mmap(args) => self.mmap(process, args),
-            Call::Munmap(range) => space.mm.write().munmap(&mut pager, *range).into(),
+            Call::Munmap(range) => munmap(space, &mut pager, *range),
             Call::Mprotect { range, prot, pkey } => {
                 let mut mm = space.mm.write();
                 mm.mprotect(&mut pager, *range, *prot, *pkey).into()
@@ -33,7 +34,13 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
                 mapped.map_or_else(Outcome::Errno, |m| populate::finish(shared, space, m))
             }
             Call::Brk(to) => {
-                let mapped = space.mm.write().sys_brk(&mut pager, *to);
+                let mut mm = space.mm.write();
+                let (mapped, detached) = mm.brk_detach(&mut pager, *to);
+                if let Some(detached) = detached {
+                    mm.downgrade().unmap_detached(&mut pager, detached);
+                } else {
+                    drop(mm);
+                }
                 populate::finish(shared, space, mapped)
             }
             Call::Madvise { range, advice } => madvise::madvise(self, process, *range, *advice),
@@ -89,5 +96,21 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         let mut pager = Pager::new(shared, &space.pages);
         let mapped = space.mm.write().mmap(&mut pager, args, kind);
         mapped.map_or_else(Outcome::Errno, |m| populate::finish(shared, space, m))
+    }
+}
+
+/// The VMAs go under mmap_lock held for writing, their pages under it held for reading.
+fn munmap<A: Arch, S: VmaStore>(
+    space: &AddressSpace<A, S>,
+    pager: &mut Pager<'_, A>,
+    range: SyscallRange,
+) -> Outcome {
+    let mut mm = space.mm.write();
+    match mm.munmap_detach(pager, range) {
+        Ok(detached) => {
+            mm.downgrade().unmap_detached(pager, detached);
+            Outcome::OK
+        }
+        Err(errno) => Outcome::Errno(errno),
     }
 }

@@ -68,7 +68,7 @@ pub trait SimBackend: Backend + Send + Sync {
     /// If there is no such process.
     fn map_count(&self, pid: Pid) -> Result<usize, BackendError>;
 
-    /// How many of these addresses are in a VMA, under one read lock.
+    /// How many of these addresses are in a VMA: without a lock while threads run at the same time.
     ///
     /// # Errors
     /// If there is no such process.
@@ -216,7 +216,12 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
     }
 
     fn set_concurrent(&self, concurrent: bool) {
-        self.shared.frames.set_concurrent(concurrent);
+        self.shared.set_concurrent(concurrent);
+        if concurrent {
+            for space in self.spaces() {
+                space.share_among_threads();
+            }
+        }
     }
 
     fn dump(&self, pid: Pid, name: &str, what: DumpKind) -> Result<String, BackendError> {
@@ -251,9 +256,7 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
 
     fn find_vmas(&self, pid: Pid, addresses: &[VirtAddr]) -> Result<usize, BackendError> {
         let process = self.process(pid)?;
-        let mm = process.space.mm.read();
-        let found = addresses.iter().filter(|at| mm.vma_lookup(**at).is_some());
-        Ok(found.count())
+        Ok(process.space.count_mapped(addresses))
     }
 
     fn check_invariants(&self) -> Result<(), String> {

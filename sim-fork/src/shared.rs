@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use sim_core::{
@@ -39,6 +39,8 @@ pub struct Shared {
     uffd_contexts: AtomicU32,
     /// Address spaces made so far.
     spaces: AtomicU32,
+    /// Whether several threads run.
+    concurrent: AtomicBool,
 }
 
 /// Lets [`FailPoints`] decide about frames and page tables.
@@ -78,7 +80,19 @@ impl Shared {
             khugepaged: Mutex::default(),
             uffd_contexts: AtomicU32::new(0),
             spaces: AtomicU32::new(0),
+            concurrent: AtomicBool::new(false),
         }
+    }
+
+    /// Says whether several threads are about to run.
+    pub(crate) fn set_concurrent(&self, concurrent: bool) {
+        self.concurrent.store(concurrent, Ordering::Relaxed);
+        self.frames.set_concurrent(concurrent);
+    }
+
+    /// Do several threads run?
+    pub(crate) fn is_concurrent(&self) -> bool {
+        self.concurrent.load(Ordering::Relaxed)
     }
 
     /// The behaviours in force.

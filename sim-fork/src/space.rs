@@ -1,12 +1,13 @@
 //! An address space with its pages: VMAs, page tables, resident counters.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use sim_core::store::VmaStore;
-use sim_core::{BrkFields, Mm, UffdCtxId, VirtAddr};
+use sim_core::{BrkFields, Mm, PageRange, UffdCtxId, VirtAddr, VmaGuard, VmaReaders};
 use sim_pagetable::{Arch, NoMemory, PageTables};
+use sim_sync::{MmapLock, WriteSection};
 
 use crate::rss::Rss;
 use crate::shared::Shared;
@@ -15,7 +16,10 @@ use crate::shared::Shared;
 #[derive(Debug)]
 pub struct AddressSpace<A: Arch, S: VmaStore> {
     /// The VMAs; the lock is mmap_lock.
-    pub mm: RwLock<Mm<S>>,
+    pub mm: MmapLock<Mm<S>>,
+    /// How threads find and lock VMAs without mmap_lock; made when the first ones run at the same
+    /// time, since a writer need not lock VMAs before that.
+    readers: OnceLock<VmaReaders<S>>,
     /// Page tables and what goes with them.
     pub pages: SpacePages<A>,
     /// Processes that run in it (`mm_users`).
@@ -52,9 +56,12 @@ impl<A: Arch> SpacePages<A> {
 
 impl<A: Arch, S: VmaStore> AddressSpace<A, S> {
     /// VMAs and their pages, with one process.
-    pub(crate) fn new(mm: Mm<S>, pages: SpacePages<A>) -> Self {
+    pub(crate) fn new(mut mm: Mm<S>, pages: SpacePages<A>) -> Self {
+        // Whoever made the VMAs had them for itself.
+        mm.end_write();
         Self {
-            mm: RwLock::new(mm),
+            mm: MmapLock::new(mm),
+            readers: OnceLock::new(),
             pages,
             users: AtomicU32::new(1),
         }
@@ -73,6 +80,33 @@ impl<A: Arch, S: VmaStore> AddressSpace<A, S> {
             start_stack: VirtAddr::ZERO,
         });
         Ok(Self::new(mm, SpacePages::new(shared)?))
+    }
+
+    /// From now on several threads may run in it at the same time.
+    pub(crate) fn share_among_threads(&self) {
+        let mm = self.mm.read();
+        self.readers.get_or_init(|| mm.readers());
+    }
+
+    /// The VMA of an address, locked for reading (`lock_vma_under_rcu()`). `None`: mmap_lock is to
+    /// be taken.
+    pub(crate) fn lock_vma(&self, addr: VirtAddr) -> Option<VmaGuard<'_>> {
+        self.readers.get()?.lock(addr)
+    }
+
+    /// The same if the VMA contains all of `range`.
+    pub(crate) fn lock_vma_with(&self, range: PageRange) -> Option<VmaGuard<'_>> {
+        self.readers.get()?.lock_all_of(range)
+    }
+
+    /// How many of these addresses are in a VMA.
+    pub(crate) fn count_mapped(&self, addresses: &[VirtAddr]) -> usize {
+        let unlocked = self.readers.get().and_then(|r| r.count_mapped(addresses));
+        unlocked.unwrap_or_else(|| {
+            let mm = self.mm.read();
+            let found = addresses.iter().filter(|at| mm.vma_lookup(**at).is_some());
+            found.count()
+        })
     }
 
     /// Processes that run in it.

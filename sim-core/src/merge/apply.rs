@@ -92,12 +92,14 @@ impl<S: VmaStore> Mm<S> {
             }
             MergeCase::HeadIntoPrev { prev, middle } => {
                 let boundary = plan.becomes.end();
+                self.start_write(middle);
                 pages.split_huge(self.vma(middle), boundary);
                 self.cut_head(middle, boundary);
                 self.resize_vma(prev, plan);
             }
             MergeCase::TailIntoNext { middle, next } => {
                 let boundary = plan.becomes.start();
+                self.start_write(middle);
                 pages.split_huge(self.vma(middle), boundary);
                 self.cut_tail(middle, boundary);
                 self.resize_vma(next, plan);
@@ -106,7 +108,7 @@ impl<S: VmaStore> Mm<S> {
     }
 
     fn resize_vma(&mut self, target: VmaId, plan: &MergePlan) {
-        let vma = &mut self.vmas[target.0 as usize];
+        let vma = self.vmas.get_mut(target);
         self.store.resize(vma.start(), plan.becomes);
         vma.set_range(plan.becomes, plan.pgoff);
     }
@@ -123,7 +125,7 @@ impl<S: VmaStore> Mm<S> {
 
     /// Lets a VMA begin at `at`, within it.
     pub(crate) fn cut_head(&mut self, id: VmaId, at: VirtAddr) {
-        let vma = &mut self.vmas[id.0 as usize];
+        let vma = self.vmas.get_mut(id);
         let range = PageRange::new(at, vma.end());
         let pgoff = vma.pgoff_of(at);
         self.store.resize(vma.start(), range);
@@ -132,7 +134,7 @@ impl<S: VmaStore> Mm<S> {
 
     /// Lets a VMA end at `at`, within it.
     pub(crate) fn cut_tail(&mut self, id: VmaId, at: VirtAddr) {
-        let vma = &mut self.vmas[id.0 as usize];
+        let vma = self.vmas.get_mut(id);
         let range = PageRange::new(vma.start(), at);
         self.store.resize(vma.start(), range);
         vma.set_range(range, vma.pgoff());
@@ -140,10 +142,7 @@ impl<S: VmaStore> Mm<S> {
 
     /// Gives `target`, which has none, the anon_vma chain of `from`.
     fn clone_anon_vma(&mut self, target: VmaId, from: VmaId) {
-        let (target, from) = self
-            .vmas
-            .get2_mut(target.0 as usize, from.0 as usize)
-            .expect("target and source are different VMAs of the arena");
+        let (target, from) = self.vmas.get_mut_and(target, from);
         self.anon_vmas.clone_reserved(target, from);
     }
 }

@@ -1,6 +1,6 @@
 //! `brk`: mm/mmap.c: `SYSCALL_DEFINE1(brk)`, mm/vma.c: `do_brk_flags()`, 6.18.
 
-use super::Mapped;
+use super::{DetachedVmas, Mapped};
 use crate::store::{NoMemory, VmaId, VmaStore};
 use crate::{
     AreaRequest, Attributes, Backing, Bytes, Errno, MapFlags, Mm, NewRangeRequest, PAGE_SIZE,
@@ -16,6 +16,17 @@ pub struct BrkFields {
     pub brk: VirtAddr,
     /// Where the stack starts.
     pub start_stack: VirtAddr,
+}
+
+/// What moving the break did.
+#[derive(Debug)]
+enum Moved {
+    /// It stays in its page.
+    Nowhere,
+    /// Memory was mapped; what is to be populated.
+    Up(Option<PageRange>),
+    /// Memory is to be unmapped.
+    Down(DetachedVmas),
 }
 
 /// Flags of heap memory, beside the mm's default ones.
@@ -37,39 +48,54 @@ impl<S: VmaStore> Mm<S> {
 
     /// `brk(2)`: the new break, or the unchanged one, whatever the reason.
     pub fn sys_brk(&mut self, pages: &mut dyn PageOps, to: VirtAddr) -> Mapped {
-        match self.move_brk(pages, to) {
-            Ok(populate) => {
-                self.brk.brk = to;
-                Mapped { addr: to, populate }
-            }
-            Err(_) => Mapped {
-                addr: self.brk.brk,
-                populate: None,
-            },
+        let (mapped, detached) = self.brk_detach(pages, to);
+        if let Some(detached) = detached {
+            self.unmap_detached(pages, detached);
         }
+        mapped
     }
 
-    /// Maps or unmaps what lies between the old break and the new one.
-    fn move_brk(
+    /// The part of `brk(2)` that needs mmap_lock for writing: what is left is
+    /// [`unmap_detached`](Self::unmap_detached) of what the break went back over.
+    pub fn brk_detach(
         &mut self,
         pages: &mut dyn PageOps,
         to: VirtAddr,
-    ) -> Result<Option<PageRange>, Errno> {
+    ) -> (Mapped, Option<DetachedVmas>) {
+        let unmoved = Mapped {
+            addr: self.brk.brk,
+            populate: None,
+        };
+        let Ok(moved) = self.move_brk(pages, to) else {
+            return (unmoved, None);
+        };
+        self.brk.brk = to;
+        let (populate, detached) = match moved {
+            Moved::Nowhere => (None, None),
+            Moved::Up(populate) => (populate, None),
+            Moved::Down(detached) => (None, Some(detached)),
+        };
+        (Mapped { addr: to, populate }, detached)
+    }
+
+    /// Maps or unmaps what lies between the old break and the new one.
+    fn move_brk(&mut self, pages: &mut dyn PageOps, to: VirtAddr) -> Result<Moved, Errno> {
         if to < self.brk.start_brk || !self.heap_may_be(to - self.brk.start_brk) {
             return Err(Errno::ENOMEM);
         }
         let new = to.page_up().ok_or(Errno::ENOMEM)?;
         let old = self.brk.brk.page_up().ok_or(Errno::ENOMEM)?;
         if old == new {
-            return Ok(None);
+            return Ok(Moved::Nowhere);
         }
         if to <= self.brk.brk {
-            self.shrink_heap(pages, PageRange::new(new, old))?;
-            return Ok(None);
+            let detached = self.shrink_heap(pages, PageRange::new(new, old))?;
+            return Ok(Moved::Down(detached));
         }
         let range = PageRange::new(old, new);
         self.grow_heap(pages, range)?;
-        Ok(self.def_flags.contains(VmFlags::LOCKED).then_some(range))
+        let locked = self.def_flags.contains(VmFlags::LOCKED);
+        Ok(Moved::Up(locked.then_some(range)))
     }
 
     /// `RLIMIT_DATA` (`check_data_rlimit()`; the program's own data is not modelled).
@@ -78,9 +104,13 @@ impl<S: VmaStore> Mm<S> {
     }
 
     /// Something must be mapped there: not necessarily by brk.
-    fn shrink_heap(&mut self, pages: &mut dyn PageOps, range: PageRange) -> Result<(), Errno> {
+    fn shrink_heap(
+        &mut self,
+        pages: &mut dyn PageOps,
+        range: PageRange,
+    ) -> Result<DetachedVmas, Errno> {
         self.find_in(range).ok_or(Errno::ENOMEM)?;
-        self.do_munmap(pages, range)
+        self.detach_range(pages, range)
     }
 
     fn grow_heap(&mut self, pages: &mut dyn PageOps, range: PageRange) -> Result<(), Errno> {

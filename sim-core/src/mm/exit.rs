@@ -12,6 +12,7 @@ impl<S: VmaStore> Mm<S> {
         };
         let range = PageRange::new(self.vma(first).start(), self.vma(last).end());
         for &id in &all {
+            self.start_write(id);
             pages.unmap(self.vma(id), self.vma(id).range());
         }
         pages.free_tables(FreeTables {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::store::{NoMemory, VmaId, VmaStore};
+use crate::vma_arena::VmaArena;
 use crate::{AllocKind, CopyOnFork, Errno, Features, ForkOps, Mm, VmFlags, Vma};
 
 /// Does fork copy the page tables of this VMA? (`mm/memory.c: vma_needs_copy()`)
@@ -29,7 +30,11 @@ impl<S: VmaStore> Mm<S> {
     /// `ENOMEM`. The child's VMAs are gone then; whatever `ops` copied is the machine's to drop.
     pub fn fork(&mut self, ops: &mut dyn ForkOps) -> Result<Self, Errno> {
         let mut child = self.fork_empty()?;
-        for (id, vma) in self.iter() {
+        let all: Vec<_> = self.iter().map(|(id, _)| id).collect();
+        for id in all {
+            // From here on nobody faults pages in or installs guards behind fork's back.
+            self.start_write(id);
+            let vma = self.vma(id);
             if vma.flags().contains(VmFlags::DONTCOPY) {
                 child.counters.sub(vma.flags(), vma.pages());
             } else if let Err(NoMemory) = self.fork_vma(ops, &mut child, id) {
@@ -49,7 +54,7 @@ impl<S: VmaStore> Mm<S> {
         counters.stray_locked = 0;
         Ok(Self {
             store: S::default(),
-            vmas: slab::Slab::with_capacity(self.vmas.len()),
+            vmas: VmaArena::with_capacity(self.vmas.len()),
             config: Arc::clone(&self.config),
             anon_vmas: Arc::clone(&self.anon_vmas),
             fail: Arc::clone(&self.fail),

@@ -42,7 +42,7 @@ impl<S: VmaStore> Mm<S> {
 
     fn check_counters(&self) {
         let sum = |wanted: &dyn Fn(VmFlags) -> bool| -> u64 {
-            let vmas = self.vmas.iter().map(|(_, vma)| vma);
+            let vmas = self.vmas.iter();
             vmas.filter(|vma| wanted(vma.flags()))
                 .map(|vma| vma.range().len().get() / crate::PAGE_SIZE)
                 .sum()

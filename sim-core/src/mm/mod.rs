@@ -43,6 +43,7 @@ pub use madvise::{AdviceClass, admit_page_advice, advised_flags, check_madvise, 
 pub use mlock::LockRange;
 pub use mmap::Mapped;
 pub use modify::{NewRangeRequest, UffdChange};
+pub use munmap::DetachedVmas;
 pub use split::NewPart;
 pub use stats::Counters;
 pub use uffd_register::Uffd;
@@ -50,16 +51,17 @@ pub use unmapped_area::AreaRequest;
 
 use std::sync::Arc;
 
-use slab::Slab;
-
 use crate::store::{DefaultStore, VmaId, VmaStore};
-use crate::{AnonVmas, Commit, EventLog, FailPoints, Features, VmFlags, Vma};
+use crate::vma_arena::VmaArena;
+use crate::vma_readers::VmaReaders;
+use crate::{AnonVmas, Bytes, Commit, EventLog, FailPoints, Features, VmFlags, Vma};
+use sim_sync::WriteSection;
 
 /// An address space.
 #[derive(Debug)]
 pub struct Mm<S: VmaStore = DefaultStore> {
     pub(crate) store: S,
-    pub(crate) vmas: Slab<Vma>,
+    pub(crate) vmas: VmaArena,
     pub(crate) config: Arc<MmConfig>,
     pub(crate) anon_vmas: Arc<AnonVmas>,
     pub(crate) fail: Arc<FailPoints>,
@@ -77,7 +79,7 @@ impl<S: VmaStore> Mm<S> {
     pub fn new(config: Arc<MmConfig>, shared: &MmShared) -> Self {
         Self {
             store: S::default(),
-            vmas: Slab::new(),
+            vmas: VmaArena::new(),
             config,
             anon_vmas: Arc::clone(&shared.anon_vmas),
             fail: Arc::clone(&shared.fail),
@@ -145,7 +147,7 @@ impl<S: VmaStore> Mm<S> {
     /// If there is none with this id.
     #[track_caller]
     pub fn vma(&self, id: VmaId) -> &Vma {
-        &self.vmas[id.0 as usize]
+        self.vmas.get(id)
     }
 
     /// A VMA, to be changed.
@@ -154,17 +156,52 @@ impl<S: VmaStore> Mm<S> {
     /// If there is none with this id.
     #[track_caller]
     pub fn vma_mut(&mut self, id: VmaId) -> &mut Vma {
-        &mut self.vmas[id.0 as usize]
+        self.vmas.get_mut(id)
+    }
+
+    /// Locks a VMA for writing until the write section ends (`vma_start_write()`): before page
+    /// tables change in a way that its readers must not see.
+    ///
+    /// # Panics
+    /// If there is none with this id.
+    #[track_caller]
+    pub fn start_write(&mut self, id: VmaId) {
+        self.vmas.start_write(id);
+    }
+
+    /// Is a VMA locked for writing in this write section (`vma_assert_write_locked()`)?
+    ///
+    /// # Panics
+    /// If there is none with this id.
+    #[track_caller]
+    pub fn is_write_locked(&self, id: VmaId) -> bool {
+        self.vmas.is_write_locked(id)
+    }
+
+    /// Bytes that the VMAs take from the allocator, without the store and what few VMAs have.
+    pub fn arena_bytes(&self) -> Bytes {
+        Bytes(self.vmas.bytes() as u64)
+    }
+
+    /// What finds and locks VMAs without mmap_lock, beside a writer.
+    pub fn readers(&self) -> VmaReaders<S> {
+        VmaReaders::new(self.store.reader(), self.vmas.cells())
     }
 
     /// Puts a VMA into the arena; the store is the caller's.
     pub(crate) fn add_vma(&mut self, vma: Vma) -> VmaId {
-        VmaId(u32::try_from(self.vmas.insert(vma)).expect("too many VMAs"))
+        self.vmas.insert(vma)
     }
 
     /// Takes a VMA out of the arena; the store is the caller's.
     #[track_caller]
     pub(crate) fn take_vma(&mut self, id: VmaId) -> Vma {
-        self.vmas.remove(id.0 as usize)
+        self.vmas.remove(id)
+    }
+}
+
+impl<S: VmaStore> WriteSection for Mm<S> {
+    fn end_write(&mut self) {
+        self.vmas.end_write_all();
     }
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::split::NewPart;
 use crate::store::{VmaId, VmaStore};
 use crate::{
-    Errno, Event, FreeTables, Mm, PageOps, PageRange, Refusal, SyscallRange, VirtAddr, VmFlags,
+    Errno, Event, FreeTables, Mm, PageOps, PageRange, Refusal, SyscallRange, VirtAddr, VmFlags, Vma,
 };
 
 /// VMAs that are about to go: they fill `range`'s mapped part exactly.
@@ -38,17 +38,26 @@ impl Gathered {
     }
 }
 
+/// VMAs that are in no store any more; their pages are still mapped.
+#[derive(Debug)]
+#[must_use = "their pages are still mapped"]
+pub struct DetachedVmas {
+    range: PageRange,
+    vmas: SmallVec<[Vma; 1]>,
+    accounted: u64,
+    floor: VirtAddr,
+    ceiling: Option<VirtAddr>,
+}
+
 impl<S: VmaStore> Mm<S> {
     /// `munmap(2)` (`mm/vma.c: do_vmi_munmap()`, 6.19).
     ///
     /// # Errors
     /// Those of the system call.
     pub fn munmap(&mut self, pages: &mut dyn PageOps, range: SyscallRange) -> Result<(), Errno> {
-        let range = self.user_range(range).ok_or(Errno::EINVAL)?;
-        if range.is_empty() {
-            return Err(Errno::EINVAL);
-        }
-        self.do_munmap(pages, range)
+        let detached = self.munmap_detach(pages, range)?;
+        self.unmap_detached(pages, detached);
+        Ok(())
     }
 
     /// The pages of a range that begins page-aligned and lies in user space.
@@ -70,10 +79,81 @@ impl<S: VmaStore> Mm<S> {
     /// # Errors
     /// `EPERM` for a sealed VMA, `ENOMEM`; splits made before stay.
     pub fn do_munmap(&mut self, pages: &mut dyn PageOps, range: PageRange) -> Result<(), Errno> {
-        let gathered = self.gather(pages, range)?;
-        self.clear_pages(pages, &gathered);
-        self.remove_gathered(pages, gathered);
+        let detached = self.detach_range(pages, range)?;
+        self.unmap_detached(pages, detached);
         Ok(())
+    }
+
+    /// The first half of [`munmap`](Self::munmap): the VMAs are gone, their pages are not.
+    ///
+    /// # Errors
+    /// Those of the system call.
+    pub fn munmap_detach(
+        &mut self,
+        pages: &mut dyn PageOps,
+        range: SyscallRange,
+    ) -> Result<DetachedVmas, Errno> {
+        let range = self.user_range(range).ok_or(Errno::EINVAL)?;
+        if range.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        self.detach_range(pages, range)
+    }
+
+    /// Takes all VMAs of a range out of the store, splitting those that stick out.
+    pub(crate) fn detach_range(
+        &mut self,
+        pages: &mut dyn PageOps,
+        range: PageRange,
+    ) -> Result<DetachedVmas, Errno> {
+        let gathered = self.gather(pages, range)?;
+        let mut detached = DetachedVmas {
+            range,
+            vmas: SmallVec::with_capacity(gathered.vmas.len()),
+            accounted: gathered.accounted,
+            floor: gathered.floor,
+            ceiling: gathered.ceiling,
+        };
+        self.store.begin_change();
+        for id in gathered.vmas {
+            let vma = self.vma(id);
+            let (flags, count, start) = (vma.flags(), vma.pages(), vma.start());
+            self.counters.sub(flags, count);
+            if flags.contains(VmFlags::LOCKED) {
+                self.counters.locked_vm -= count;
+            }
+            self.store.remove(start);
+            detached.vmas.push(self.take_vma(id));
+        }
+        self.store.end_change();
+        Ok(detached)
+    }
+
+    /// The second half: unmaps the pages of detached VMAs, for which mmap_lock held for reading is
+    /// enough, and frees the VMAs (`mm/vma.c: vms_complete_munmap_vmas()`, 6.19).
+    pub fn unmap_detached(&self, pages: &mut dyn PageOps, detached: DetachedVmas) {
+        if detached.vmas.is_empty() {
+            return;
+        }
+        for vma in &detached.vmas {
+            pages.unmap(vma, vma.range());
+        }
+        pages.free_tables(FreeTables {
+            range: detached.range,
+            floor: detached.floor,
+            ceiling: detached.ceiling,
+        });
+        for mut vma in detached.vmas {
+            self.anon_vmas.unlink(&mut vma);
+            if let Some(file) = vma.file() {
+                pages.file_unlinked(file, &vma);
+            }
+            let range = vma.range();
+            self.events.record(|| Event::Remove { range });
+        }
+        if detached.accounted > 0 {
+            self.uncharge(detached.accounted);
+        }
     }
 
     /// Finds the VMAs in a range and splits those that stick out
@@ -96,6 +176,7 @@ impl<S: VmaStore> Mm<S> {
             if self.vma(id).end() > range.end() {
                 self.split_unlimited(pages, id, range.end(), NewPart::Above)?;
             }
+            self.start_write(id);
             let vma = self.vma(id);
             gathered.vmas.push(id);
             gathered.pages += vma.pages();

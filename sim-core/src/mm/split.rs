@@ -50,6 +50,7 @@ impl<S: VmaStore> Mm<S> {
             return Err(Errno::EINVAL);
         }
         self.reserve_split(id).map_err(|NoMemory| Errno::ENOMEM)?;
+        self.start_write(id);
         let old = self.vma(id);
         let range = old.range();
         let (below, above) = range.split_at(at);
@@ -103,6 +104,7 @@ impl<S: VmaStore> Mm<S> {
             "only one end may move"
         );
         self.fail.alloc(AllocKind::TreeNodes)?;
+        self.start_write(id);
         pages.split_huge(self.vma(id), to.start());
         pages.split_huge(self.vma(id), to.end());
         if from.start() == to.start() {

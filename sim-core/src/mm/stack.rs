@@ -63,7 +63,7 @@ impl<S: VmaStore> Mm<S> {
         }
         let growth = self.growth(id, addr)?;
         self.account_growth(id, growth)?;
-        let vma = &mut self.vmas[id.0 as usize];
+        let vma = self.vmas.get_mut(id);
         self.store.resize(vma.start(), growth.to);
         vma.set_range(growth.to, growth.pgoff);
         Ok(())

@@ -58,7 +58,12 @@ fn duplicate<A: Arch, S: VmaStore>(
     };
     let copy = mm.fork(&mut copier)?;
     thp::khugepaged::forked(shared, parent.pages.number, pages.number);
-    Ok(AddressSpace::new(copy, pages))
+    drop(mm);
+    let space = AddressSpace::new(copy, pages);
+    if shared.is_concurrent() {
+        space.share_among_threads();
+    }
+    Ok(space)
 }
 
 /// The page half of a fork.

@@ -13,6 +13,9 @@ use crate::va::va_range;
 
 /// Rounds of marking and zapping before the call restarts (`MAX_MADVISE_GUARD_RETRIES`).
 const ROUNDS: usize = 3;
+/// Restarts while other threads may be faulting pages in; a zap that leaves something behind every
+/// time is a livelock.
+const RESTARTS: usize = 1000;
 
 /// Writes guard markers over a part of a VMA, which must have admitted that. A read lock suffices:
 /// the flag is set atomically, and before the first marker.
@@ -65,13 +68,18 @@ fn install_markers<A: Arch>(
     if vma.is_anon() || !pager.shared.features().maybe_guard {
         prepare().map_err(|NoMemory| Errno::ENOMEM)?;
     }
-    for _round in 0..ROUNDS {
+    let restarts = if pager.shared.is_concurrent() {
+        RESTARTS
+    } else {
+        1
+    };
+    for _round in 0..ROUNDS * restarts {
         if mark(pager, range).map_err(|_| Errno::ENOMEM)? {
             return Ok(());
         }
         pager.zap(vma, range, ZapMode::Discard);
     }
-    // Nobody else is there to have faulted pages in meanwhile: what is left now stays for ever.
+    // Nobody else has faulted pages in meanwhile: what is left now stays for ever.
     Err(Stop::Livelock)
 }
 

@@ -7,13 +7,17 @@ mod remove;
 mod willneed;
 
 use sim_core::store::VmaStore;
-use sim_core::{Advice, AdviceClass, Errno, Outcome, PageRange, SyscallRange, check_madvise};
+use sim_core::{
+    Advice, AdviceClass, Errno, Features, Outcome, PageRange, PrepareAnonVma, SyscallRange, Vma,
+    VmaGuard, admit_page_advice, check_madvise,
+};
 use sim_pagetable::Arch;
 
 use crate::error::PopulateError;
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
+use crate::space::AddressSpace;
 use crate::va::va;
 use crate::{guard, thp};
 
@@ -85,22 +89,60 @@ fn on_pages<A: Arch, S: VmaStore>(
     if locked_for_write {
         return guard::install_locked(pager, &mut process.space.mm.write(), range);
     }
-    let mm = process.space.mm.read();
+    let space = &*process.space;
+    if let Some(vma) = lock_vma(pager.shared.features(), space, range, advice) {
+        let done = admit_page_advice(&vma, advice).map_err(Stop::from);
+        let done = done.and_then(|()| on_part(pager, &vma, range, advice, &|| Ok(())));
+        return done.map_or_else(Stop::outcome, |()| Outcome::OK);
+    }
+    let mm = space.mm.read();
     // Starts to load the entry while the VMA is looked for: both are far apart in memory, and among
     // many VMAs neither is in the cache.
     std::hint::black_box(pager.tables().entry(va(range.start())));
     let done = mm.madvise_pages::<Stop>(range, advice, |id, vma, part| {
-        match advice {
-            Advice::Dontneed | Advice::DontneedLocked => pager.zap_dontneed(vma, part),
-            Advice::Free => pager.free_lazily(vma, part),
-            Advice::GuardInstall => {
-                return guard::install(pager, vma, part, &|| mm.anon_vma_prepare(id));
-            }
-            Advice::GuardRemove => guard::remove(pager, part),
-            Advice::Willneed => pager.will_need(vma, part),
-            other => unreachable!("{other:?} is not for pages of one VMA"),
-        }
-        Ok(())
+        on_part(pager, vma, part, advice, &|| mm.anon_vma_prepare(id))
     });
     done.map_or_else(Stop::outcome, |()| Outcome::OK)
+}
+
+/// The VMA that contains the whole range, locked, if its lock is enough for the advice
+/// (`mm/madvise.c: get_lock_mode()`, `try_vma_read_lock()`, 6.19).
+fn lock_vma<'a, A: Arch, S: VmaStore>(
+    features: &Features,
+    space: &'a AddressSpace<A, S>,
+    range: PageRange,
+    advice: Advice,
+) -> Option<VmaGuard<'a>> {
+    let for_vma_lock = match advice {
+        Advice::Dontneed | Advice::DontneedLocked | Advice::Free => true,
+        Advice::GuardInstall | Advice::GuardRemove => features.guard_vma_lock,
+        _needs_mmap_lock => false,
+    };
+    if !for_vma_lock {
+        return None;
+    }
+    let vma = space.lock_vma_with(range)?;
+    // An anon_vma may come from a neighbour, which this lock says nothing about.
+    let needs_anon_vma = advice == Advice::GuardInstall && (vma.is_anon() || !features.maybe_guard);
+    let enough = vma.uffd().is_none() && (!needs_anon_vma || vma.anon_vma().is_some());
+    enough.then_some(vma)
+}
+
+/// The advice for a part of a VMA that has admitted it.
+fn on_part<A: Arch>(
+    pager: &Pager<'_, A>,
+    vma: &Vma,
+    part: PageRange,
+    advice: Advice,
+    prepare: PrepareAnonVma<'_>,
+) -> Result<(), Stop> {
+    match advice {
+        Advice::Dontneed | Advice::DontneedLocked => pager.zap_dontneed(vma, part),
+        Advice::Free => pager.free_lazily(vma, part),
+        Advice::GuardInstall => return guard::install(pager, vma, part, prepare),
+        Advice::GuardRemove => guard::remove(pager, part),
+        Advice::Willneed => pager.will_need(vma, part),
+        other => unreachable!("{other:?} is not for pages of one VMA"),
+    }
+    Ok(())
 }

@@ -123,11 +123,13 @@ impl<S: VmaStore> Mm<S> {
     }
 
     fn move_tables(
-        &self,
+        &mut self,
         pages: &mut dyn PageOps,
         (from, to): (VmaId, VmaId),
         there: TableMove,
     ) -> Result<(), Errno> {
+        self.start_write(from);
+        self.start_write(to);
         let (from, to) = (self.vma(from), self.vma(to));
         let (moved, error) = match pages.move_tables(from, to, there) {
             Ok(()) if to.hooks().contains(VmaHooks::NO_MREMAP) => {
@@ -167,7 +169,7 @@ impl<S: VmaStore> Mm<S> {
         let vma = self.vma_mut(source);
         vma.remove_flags(VmFlags::LOCKED_MASK);
         if copied.copy != source && vma.range() == old {
-            self.anon_vmas.unlink(&mut self.vmas[source.0 as usize]);
+            self.anon_vmas.unlink(self.vmas.get_mut(source));
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn collapse<A: Arch, S: VmaStore>(
     } else {
         Ok(())
     };
-    let replaced = swapped_in.and_then(|()| replace(&pager, &space.mm.write(), (at, head), by));
+    let replaced = swapped_in.and_then(|()| replace(&pager, &mut space.mm.write(), (at, head), by));
     match replaced {
         Ok(()) => ScanResult::Succeed,
         Err(result) => {
@@ -71,11 +71,12 @@ fn swap_in<A: Arch, S: VmaStore>(
 /// for the day it is split.
 fn replace<A: Arch, S: VmaStore>(
     pager: &Pager<'_, A>,
-    mm: &Mm<S>,
+    mm: &mut Mm<S>,
     (at, head): (VirtAddr, Pfn),
     by: By,
 ) -> Result<(), ScanResult> {
     let id = revalidate(pager.shared, mm, at, by)?;
+    mm.start_write(id);
     let vma = mm.vma(id);
     if !vma.is_anon() {
         return Err(ScanResult::PageAnon);
