@@ -4,13 +4,16 @@
 //! | --- | --- |
 //! | `mmap_lock` (`include/linux/mmap_lock.h`) | [`MmapLock`] |
 //! | `mm->mm_lock_seq` | [`MmSeq`] |
+//! | `seqcount_t` (`include/linux/seqlock.h`) | [`SeqCount`] |
 //! | `vma->vm_refcnt`, `vma->vm_lock_seq` | [`VmaLock`] |
 //!
 //! All other locks and atomics of the engine come from [`prim`], so that they can be exchanged.
 
 mod mmap_lock;
 pub mod prim;
+mod seqcount;
 mod vma_lock;
 
 pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};
+pub use seqcount::SeqCount;
 pub use vma_lock::{MmSeq, VmaLock, VmaRead};

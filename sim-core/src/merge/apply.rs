@@ -59,7 +59,9 @@ impl<S: VmaStore> Mm<S> {
         if let Some(from) = plan.anon_vma_from {
             self.clone_anon_vma(plan.case.target(), from);
         }
+        self.store.begin_change();
         self.move_boundaries(pages, plan);
+        self.store.end_change();
         self.vma_mut(plan.case.target()).insert_flags(plan.sticky);
         Ok(())
     }

@@ -195,17 +195,33 @@ impl<S: VmaStore> Mm<S> {
             region.flags |= VmFlags::ACCOUNT;
         }
         self.clear_pages(pages, &old);
-        // From here on a failure leaves a hole.
-        self.remove_gathered(pages, old);
-        let id = self
-            .merge_or_make(pages, &region, around)
-            .inspect_err(|_| {
-                if accountable {
-                    self.commit.uncharge(count);
-                }
-            })?;
+        let id = self.replace(pages, old, &region, around).inspect_err(|_| {
+            if accountable {
+                self.commit.uncharge(count);
+            }
+        })?;
         self.complete_mmap(id, count);
         Ok(())
+    }
+
+    /// Takes away what was mapped and maps the region: whoever looks without a lock sees the one
+    /// or the other (`vms_complete_munmap_vmas()` comes after the new VMA is in the tree). A failure
+    /// leaves a hole.
+    fn replace(
+        &mut self,
+        pages: &mut dyn PageOps,
+        old: Gathered,
+        region: &Region,
+        around: Option<Around>,
+    ) -> Result<VmaId, Errno> {
+        if old.is_nothing() {
+            return self.merge_or_make(pages, region, around);
+        }
+        self.store.begin_change();
+        self.remove_gathered(pages, old);
+        let result = self.merge_or_make(pages, region, around);
+        self.store.end_change();
+        result
     }
 
     /// The VMAs below and above a range, if nothing is mapped in it.

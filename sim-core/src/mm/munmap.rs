@@ -25,6 +25,11 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    /// Is nothing mapped in the range?
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.vmas.is_empty()
+    }
+
     /// Of a range in which nothing is mapped.
     pub(crate) fn nothing(range: PageRange) -> Self {
         Self {
@@ -239,6 +244,7 @@ impl<S: VmaStore> Mm<S> {
     /// Takes gathered VMAs away and counts them off
     /// (`mm/vma.c: vms_complete_munmap_vmas()`).
     pub(crate) fn remove_gathered(&mut self, pages: &mut dyn PageOps, gathered: Gathered) {
+        self.store.begin_change();
         for id in gathered.vmas {
             let vma = self.vma(id);
             let (flags, count) = (vma.flags(), vma.pages());
@@ -248,6 +254,7 @@ impl<S: VmaStore> Mm<S> {
             }
             self.remove_vma(pages, id);
         }
+        self.store.end_change();
         if gathered.accounted > 0 {
             self.uncharge(gathered.accounted);
         }

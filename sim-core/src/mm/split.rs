@@ -61,6 +61,7 @@ impl<S: VmaStore> Mm<S> {
         };
         self.anon_vmas.clone_reserved(&mut part, old);
         pages.split_huge(old, at);
+        self.store.begin_change();
         match new {
             NewPart::Below => self.cut_head(id, at),
             NewPart::Above => self.cut_tail(id, at),
@@ -68,6 +69,7 @@ impl<S: VmaStore> Mm<S> {
         let part_range = part.range();
         let part = self.add_vma(part);
         self.store.insert(part_range, part);
+        self.store.end_change();
         if let Some(file) = self.vma(part).file() {
             pages.file_linked(file, self.vma(part));
         }

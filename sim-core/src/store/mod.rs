@@ -14,7 +14,7 @@ mod reader;
 mod tests;
 
 pub use btree::BTreeStore;
-pub use maple::MapleStore;
+pub use maple::{MapleReader, MapleStore};
 pub use range_map::RangeMapStore;
 pub use reader::{Changing, LockedReader, StoreReader};
 

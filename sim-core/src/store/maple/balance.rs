@@ -24,8 +24,8 @@ impl MapleStore {
         Siblings {
             parent: step.node,
             slot,
-            left: inner.children[slot],
-            right: inner.children[slot + 1],
+            left: inner.child(slot),
+            right: inner.child(slot + 1),
         }
     }
 
@@ -36,20 +36,20 @@ impl MapleStore {
             return;
         };
         let pair = self.siblings(self.finger.path[depth]);
-        let (left, right) = self.leaves.pair(pair.left, pair.right);
-        if !left.join_bases(right) {
+        let (mut left, mut right) = self.leaves.pair(pair.left, pair.right);
+        if !left.join_bases(&mut right) {
             return;
         }
         self.finger.leaf = NodeId::NONE;
-        *left.gap_known.get_mut() = false;
-        *right.gap_known.get_mut() = false;
+        left.set_gap_known(false);
+        right.set_gap_known(false);
         let (left_len, right_len) = (left.len(), right.len());
         if left_len + right_len <= LEAF_MERGED {
-            left.take_from_next(right, right_len);
-            left.next = right.next;
-            let next = left.next;
+            left.take_from_next(&mut right, right_len);
+            let next = right.next();
+            left.set_next(next);
             if !next.is_none() {
-                self.leaves[next].prev = pair.left;
+                self.leaves.edit(next).set_prev(pair.left);
             }
             self.leaves.free(pair.right);
             self.drop_right(depth, pair);
@@ -57,9 +57,9 @@ impl MapleStore {
         }
         let half = left_len.midpoint(right_len);
         if left_len < half {
-            left.take_from_next(right, half - left_len);
+            left.take_from_next(&mut right, half - left_len);
         } else {
-            left.give_to_next(right, left_len - half);
+            left.give_to_next(&mut right, left_len - half);
         }
         let key = right.start(0);
         self.renew(pair, key);
@@ -74,37 +74,37 @@ impl MapleStore {
             return;
         }
         let pair = self.siblings(self.finger.path[above]);
-        let (left, right) = self.inners.pair(pair.left, pair.right);
-        *left.gap_known.get_mut() = false;
-        *right.gap_known.get_mut() = false;
+        let (mut left, mut right) = self.inners.pair(pair.left, pair.right);
+        left.set_gap_known(false);
+        right.set_gap_known(false);
         let (left_len, right_len) = (left.len(), right.len());
         if left_len + right_len <= INNER_MERGED {
-            left.take_from_next(right, right_len);
+            left.take_from_next(&mut right, right_len);
             self.inners.free(pair.right);
             self.drop_right(above, pair);
             return;
         }
         let half = left_len.midpoint(right_len);
         if left_len < half {
-            left.take_from_next(right, half - left_len);
+            left.take_from_next(&mut right, half - left_len);
         } else {
-            left.give_to_next(right, left_len - half);
+            left.give_to_next(&mut right, left_len - half);
         }
-        let key = right.keys[0];
+        let key = right.keys()[0];
         self.renew(pair, key);
     }
 
     /// Notes that two siblings have exchanged children: the right one begins at `key` now.
     fn renew(&mut self, pair: Siblings, key: u64) {
-        let parent = &mut self.inners[pair.parent];
-        parent.keys[pair.slot + 1] = key;
+        let mut parent = self.inners.edit(pair.parent);
+        parent.set_key(pair.slot + 1, key);
         parent.forget_gap(pair.slot);
         parent.forget_gap(pair.slot + 1);
     }
 
     /// Notes that the left sibling has taken over all of the right one's children.
     fn drop_right(&mut self, depth: usize, pair: Siblings) {
-        let parent = &mut self.inners[pair.parent];
+        let mut parent = self.inners.edit(pair.parent);
         parent.forget_gap(pair.slot);
         parent.remove(pair.slot + 1);
         self.refill_inner(depth);
@@ -114,9 +114,9 @@ impl MapleStore {
     fn lower_root(&mut self) {
         if self.inners[self.root].len() == 1 {
             let old = self.root;
-            self.root = self.inners[old].children[0];
+            let child = self.inners[old].child(0);
+            self.set_root(child, self.height - 1);
             self.inners.free(old);
-            self.height -= 1;
         }
     }
 }

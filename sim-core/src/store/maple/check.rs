@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::store::{Entry, VmaStore as _};
+use crate::VirtAddr;
+use crate::store::{Entry, StoreReader as _, VmaStore as _};
 
 use super::arena::NodeId;
 use super::inner::{INNER_MIN, UNKNOWN};
@@ -58,6 +59,27 @@ impl MapleStore {
         }
         self.check_links(&seen.leaves);
         self.check_finger();
+        self.check_reader(&seen.entries);
+    }
+
+    /// Whoever looks without a lock sees the same.
+    fn check_reader(&self, entries: &[Entry]) {
+        assert_eq!(self.changes, 0, "no change is left open");
+        let reader = self.reader();
+        let mut free_from = VirtAddr::ZERO;
+        for entry in entries {
+            let (start, end) = (entry.range.start(), entry.range.end());
+            let last = VirtAddr::new(end.get() - 1);
+            let before = (free_from < start).then(|| VirtAddr::new(start.get() - 1));
+            let what = "a reader without a lock sees the store";
+            assert_eq!(reader.get(start), Ok(Some(*entry)), "{what}");
+            assert_eq!(reader.get(last), Ok(Some(*entry)), "{what}");
+            assert!(
+                before.is_none_or(|addr| reader.get(addr) == Ok(None)),
+                "{what}"
+            );
+            free_from = end;
+        }
     }
 
     fn check_node(&self, node: NodeId, depth: usize, bounds: Bounds, seen: &mut Seen) {
@@ -71,38 +93,38 @@ impl MapleStore {
         let least = if depth == 0 { 2 } else { INNER_MIN };
         assert!(inner.len() >= least, "no inner node is too small");
         assert_eq!(
-            inner.keys[0], bounds.low,
+            inner.keys()[0],
+            bounds.low,
             "a node begins where its parent says"
         );
-        let unused = &inner.keys[inner.len()..];
+        let unused = &inner.keys()[inner.len()..];
         assert!(
             unused.iter().all(|key| *key == u64::MAX),
             "unused keys are marked"
         );
         for slot in 0..inner.len() {
-            let key_after = inner.keys.get(slot + 1).copied().unwrap_or(u64::MAX);
+            let key_after = inner.keys().get(slot + 1).copied().unwrap_or(u64::MAX);
             let below = Bounds {
-                low: inner.keys[slot],
+                low: inner.keys()[slot],
                 high: key_after.min(bounds.high),
             };
             assert!(below.low < below.high, "keys ascend");
             let first = seen.entries.len();
-            self.check_node(inner.children[slot], depth + 1, below, seen);
+            self.check_node(inner.child(slot), depth + 1, below, seen);
             self.check_gap(Step { node, slot }, depth, seen.widest_from(first));
         }
     }
 
     fn check_gap(&self, step: Step, depth: usize, widest: u64) {
         let inner = &self.inners[step.node];
-        let child = inner.children[step.slot];
+        let child = inner.child(step.slot);
         let cached = inner.cached_gap(step.slot);
         let child_known = if depth + 1 == self.height {
-            &self.leaves[child].gap_known
+            self.leaves[child].gap_known()
         } else {
-            &self.inners[child].gap_known
+            self.inners[child].gap_known()
         };
-        let child_known = child_known.load(std::sync::atomic::Ordering::Relaxed);
-        let known = inner.gap_known.load(std::sync::atomic::Ordering::Relaxed);
+        let known = inner.gap_known();
         assert_eq!(
             child_known,
             cached != UNKNOWN,
@@ -132,8 +154,12 @@ impl MapleStore {
         let mut before = NodeId::NONE;
         for (index, id) in leaves.iter().enumerate() {
             let after = leaves.get(index + 1).copied().unwrap_or(NodeId::NONE);
-            assert_eq!(self.leaves[*id].prev, before, "leaves are linked backwards");
-            assert_eq!(self.leaves[*id].next, after, "leaves are linked forwards");
+            assert_eq!(
+                self.leaves[*id].prev(),
+                before,
+                "leaves are linked backwards"
+            );
+            assert_eq!(self.leaves[*id].next(), after, "leaves are linked forwards");
             before = *id;
         }
     }
@@ -145,7 +171,7 @@ impl MapleStore {
         let mut node = self.root;
         for step in &self.finger.path[..self.height] {
             assert_eq!(step.node, node, "the finger's path leads down");
-            node = self.inners[node].children[step.slot];
+            node = self.inners[node].child(step.slot);
         }
         assert_eq!(
             self.finger.leaf, node,
@@ -198,9 +224,9 @@ impl MapleStore {
             let _ = writeln!(
                 text,
                 "{indent}  from {:#x}, widest gap {gap}",
-                inner.keys[slot]
+                inner.keys()[slot]
             );
-            self.print_node(inner.children[slot], depth + 1, text);
+            self.print_node(inner.child(slot), depth + 1, text);
         }
     }
 }

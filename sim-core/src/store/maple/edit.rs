@@ -36,7 +36,7 @@ impl MapleStore {
             let inner = &self.inners[node];
             let slot = inner.slot_for(key);
             self.finger.path[depth] = Step { node, slot };
-            node = inner.children[slot];
+            node = inner.child(slot);
         }
         self.finger.leaf = node;
         node
@@ -55,7 +55,7 @@ impl MapleStore {
     fn free_from(&self, leaf: &Leaf, slot: usize) -> u64 {
         match slot.checked_sub(1) {
             Some(below) => leaf.end(below),
-            None => self.leaf(leaf.prev).map_or(0, Leaf::last_end),
+            None => self.leaf(leaf.prev()).map_or(0, Leaf::last_end),
         }
     }
 
@@ -64,7 +64,8 @@ impl MapleStore {
         if slot < leaf.len() {
             leaf.start(slot)
         } else {
-            self.leaf(leaf.next).map_or(u64::MAX, |next| next.start(0))
+            self.leaf(leaf.next())
+                .map_or(u64::MAX, |next| next.start(0))
         }
     }
 
@@ -76,11 +77,11 @@ impl MapleStore {
         let leaf = &self.leaves[id];
         let fits = self.free_from(leaf, slot) <= start && end <= self.free_to(leaf, slot);
         assert!(fits, "{} overlaps an entry", entry.range);
-        while self.leaves[id].is_full() || !self.leaves[id].admit(start) {
+        while self.leaves[id].is_full() || !self.leaves.edit(id).admit(start) {
             self.split_leaf(slot, start);
             (id, slot) = self.seek(start);
         }
-        let leaf = &mut self.leaves[id];
+        let mut leaf = self.leaves.edit(id);
         leaf.insert(slot, entry);
         let is_last = slot + 1 == leaf.len();
         self.finger.slot = slot;
@@ -91,7 +92,7 @@ impl MapleStore {
     /// Takes out the entry that starts at `start`.
     pub(super) fn take(&mut self, start: u64) -> Entry {
         let (id, slot) = self.seek_entry(start);
-        let leaf = &mut self.leaves[id];
+        let mut leaf = self.leaves.edit(id);
         let entry = leaf.remove(slot);
         let (len, was_last) = (leaf.len(), slot == leaf.len());
         self.finger.slot = slot.saturating_sub(1);
@@ -112,13 +113,13 @@ impl MapleStore {
         let fits =
             self.free_from(leaf, slot) <= new_start && new_end <= self.free_to(leaf, slot + 1);
         assert!(fits, "{to} overlaps an entry");
-        let stays =
-            new_start == start || self.finger_owns(new_start) && self.leaves[id].admit(new_start);
+        let stays = new_start == start
+            || self.finger_owns(new_start) && self.leaves.edit(id).admit(new_start);
         if !stays {
             let id = self.take(start).id;
             return self.add(Entry { range: to, id });
         }
-        let leaf = &mut self.leaves[id];
+        let mut leaf = self.leaves.edit(id);
         leaf.set_range(slot, to);
         let is_last = slot + 1 == leaf.len();
         self.finger.slot = slot;
@@ -133,9 +134,10 @@ impl MapleStore {
         };
         let next_key = path.iter().rev().find_map(|step| {
             let inner = &self.inners[step.node];
-            (step.slot + 1 < inner.len()).then(|| inner.keys[step.slot + 1])
+            (step.slot + 1 < inner.len()).then(|| inner.keys()[step.slot + 1])
         });
-        self.inners[parent.node].keys[parent.slot] <= addr && next_key.is_none_or(|key| addr < key)
+        self.inners[parent.node].keys()[parent.slot] <= addr
+            && next_key.is_none_or(|key| addr < key)
     }
 
     /// Splits the finger's leaf for an entry that comes to `slot` and starts at `start`: the leaf is
@@ -143,17 +145,19 @@ impl MapleStore {
     fn split_leaf(&mut self, slot: usize, start: u64) {
         let left_id = self.finger.leaf;
         let right_id = self.leaves.alloc();
-        let (left, right) = self.leaves.pair(left_id, right_id);
+        let (mut left, mut right) = self.leaves.pair(left_id, right_id);
         let at = left.split_point(slot);
-        left.give_to_next(right, left.len() - at);
+        let count = left.len() - at;
+        left.give_to_next(&mut right, count);
         let key = right
             .first()
             .map_or(start, |first| first.range.start().get());
-        right.prev = left_id;
-        right.next = std::mem::replace(&mut left.next, right_id);
-        let next = right.next;
+        let next = left.next();
+        right.set_prev(left_id);
+        right.set_next(next);
+        left.set_next(right_id);
         if !next.is_none() {
-            self.leaves[next].prev = right_id;
+            self.leaves.edit(next).set_prev(right_id);
         }
         self.forget_gaps(false);
         self.add_child(self.height, key, right_id);
@@ -168,14 +172,14 @@ impl MapleStore {
         let Step { node, slot } = self.finger.path[above];
         let slot = slot + 1;
         if !self.inners[node].is_full() {
-            self.inners[node].insert(slot, key, child);
+            self.inners.edit(node).insert(slot, key, child);
             return;
         }
         let right_id = self.inners.alloc();
-        let (left, right) = self.inners.pair(node, right_id);
+        let (mut left, mut right) = self.inners.pair(node, right_id);
         let at = Inner::split_point(slot);
-        left.give_to_next(right, INNER_SLOTS - at);
-        let right_key = right.keys[0];
+        left.give_to_next(&mut right, INNER_SLOTS - at);
+        let right_key = right.keys()[0];
         if slot <= at {
             left.insert(slot, key, child);
         } else {
@@ -187,11 +191,10 @@ impl MapleStore {
     /// Puts a root above the old one and its new neighbour.
     fn add_root(&mut self, key: u64, child: NodeId) {
         let root = self.inners.alloc();
-        let inner = &mut self.inners[root];
+        let mut inner = self.inners.edit(root);
         inner.insert(0, 0, self.root);
         inner.insert(1, key, child);
-        self.root = root;
-        self.height += 1;
+        self.set_root(root, self.height + 1);
     }
 
     /// At most how many inner nodes `inserts` insertions can need.

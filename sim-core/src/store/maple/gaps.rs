@@ -4,8 +4,6 @@
 //! the space after the last entry. Caches are filled by searches, under a shared borrow: all that
 //! race write the same values.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use crate::store::linear::fitting;
 use crate::{Bytes, PageRange, VirtAddr};
 
@@ -43,9 +41,10 @@ impl MapleStore {
     /// the leaf as well.
     #[inline]
     pub(super) fn forget_gaps(&mut self, and_next: bool) {
-        let leaf = &mut self.leaves[self.finger.leaf];
-        let next = leaf.next;
-        if std::mem::replace(leaf.gap_known.get_mut(), false) {
+        let leaf = &self.leaves[self.finger.leaf];
+        let next = leaf.next();
+        if leaf.gap_known() {
+            leaf.set_gap_known(false);
             self.forget_path(self.height);
         }
         if and_next && !next.is_none() {
@@ -57,7 +56,7 @@ impl MapleStore {
     /// the first node that is so already.
     fn forget_path(&mut self, depth: usize) {
         for step in self.finger.path[..depth].iter().rev() {
-            if !self.inners[step.node].forget_gap(step.slot) {
+            if !self.inners.edit(step.node).forget_gap(step.slot) {
                 return;
             }
         }
@@ -65,9 +64,10 @@ impl MapleStore {
 
     /// Marks the gaps of `next`, the leaf after the finger's, as unknown.
     fn forget_next(&mut self, next: NodeId) {
-        if !std::mem::replace(self.leaves[next].gap_known.get_mut(), false) {
+        if !self.leaves[next].gap_known() {
             return;
         }
+        self.leaves[next].set_gap_known(false);
         let path = &self.finger.path[..self.height];
         let turn = path
             .iter()
@@ -75,13 +75,13 @@ impl MapleStore {
             .expect("a leaf that is not the last one is left of another");
         let mut slot = path[turn].slot + 1;
         let mut node = path[turn].node;
-        if self.inners[node].forget_gap(slot) {
+        if self.inners.edit(node).forget_gap(slot) {
             self.forget_path(turn);
         }
         for _ in turn + 1..self.height {
-            node = self.inners[node].children[slot];
+            node = self.inners[node].child(slot);
             slot = 0;
-            self.inners[node].forget_gap(slot);
+            self.inners.edit(node).forget_gap(slot);
         }
     }
 
@@ -89,7 +89,7 @@ impl MapleStore {
     fn gap_start(&self, leaf: &Leaf, slot: usize) -> u64 {
         match slot.checked_sub(1) {
             Some(below) => leaf.end(below),
-            None => self.leaf(leaf.prev).map_or(0, Leaf::last_end),
+            None => self.leaf(leaf.prev()).map_or(0, Leaf::last_end),
         }
     }
 
@@ -111,14 +111,14 @@ impl MapleStore {
 
     fn compute_widest(&self, node: NodeId, slot: usize, depth: usize) -> u64 {
         let inner = &self.inners[node];
-        let child = inner.children[slot];
+        let child = inner.child(slot);
         let gap = if depth + 1 == self.height {
             let leaf = &self.leaves[child];
-            leaf.gap_known.store(true, Relaxed);
+            leaf.set_gap_known(true);
             self.widest_in_leaf(leaf)
         } else {
             let below = &self.inners[child];
-            below.gap_known.store(true, Relaxed);
+            below.set_gap_known(true);
             let all = (0..below.len()).map(|slot| self.widest(child, slot, depth + 1));
             all.max().unwrap_or(0)
         };
@@ -141,9 +141,9 @@ impl MapleStore {
         let inner = &self.inners[node];
         let first = inner.slot_for(wanted.from);
         (first..inner.len())
-            .take_while(|slot| *slot < first + 2 || inner.keys[slot - 1] < wanted.to)
+            .take_while(|slot| *slot < first + 2 || inner.keys()[slot - 1] < wanted.to)
             .filter(|slot| self.widest(node, *slot, depth) >= wanted.len)
-            .find_map(|slot| self.first_below(inner.children[slot], depth + 1, wanted))
+            .find_map(|slot| self.first_below(inner.child(slot), depth + 1, wanted))
     }
 
     fn first_in_leaf(&self, leaf: &Leaf, wanted: Wanted) -> Option<PageRange> {
@@ -176,9 +176,9 @@ impl MapleStore {
         let last = inner.slot_for(wanted.to.saturating_sub(1));
         (0..=last)
             .rev()
-            .take_while(|slot| *slot == last || inner.keys[slot + 1] > wanted.from)
+            .take_while(|slot| *slot == last || inner.keys()[slot + 1] > wanted.from)
             .filter(|slot| self.widest(node, *slot, depth) >= wanted.len)
-            .find_map(|slot| self.last_below(inner.children[slot], depth + 1, wanted))
+            .find_map(|slot| self.last_below(inner.child(slot), depth + 1, wanted))
     }
 
     fn last_in_leaf(&self, leaf: &Leaf, wanted: Wanted) -> Option<PageRange> {

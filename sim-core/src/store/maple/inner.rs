@@ -1,10 +1,10 @@
 //! Inner nodes: children, where they begin, and the widest gap below each.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
-use super::arena::{Node, NodeId};
-use super::search::count_le;
-use super::slots::{Pair, close, open};
+use super::arena::{Node, NodeId, NodeMut, Racy};
+use super::search::{count_le, count_le_by};
+use super::slots::{Halves, Slots as _, Wholes};
 
 /// Children of a full inner node.
 pub(super) const INNER_SLOTS: usize = 64;
@@ -22,27 +22,41 @@ pub(super) const UNKNOWN: u64 = u64::MAX;
 pub(super) struct Inner {
     /// Where children begin: all entries of a child start at or above its key and below the next
     /// one's. The first key is that of the node itself in its parent. `u64::MAX` in unused slots.
-    pub(super) keys: [u64; INNER_SLOTS],
-    /// The children.
-    pub(super) children: [NodeId; INNER_SLOTS],
+    keys: Wholes<INNER_SLOTS>,
+    /// The numbers of the children.
+    children: Halves<u32, INNER_SLOTS, { INNER_SLOTS / 2 }>,
     /// The widest gap before an entry of each child, or [`UNKNOWN`].
-    gaps: [AtomicU64; INNER_SLOTS],
-    len: u8,
+    gaps: Wholes<INNER_SLOTS>,
+    len: AtomicU8,
     /// Are all of `gaps` known, and the node's own one in its parent?
-    pub(super) gap_known: AtomicBool,
+    gap_known: AtomicBool,
 }
 
 impl Node for Inner {
-    const EMPTY: Self = Self {
-        keys: [u64::MAX; INNER_SLOTS],
-        children: [NodeId::NONE; INNER_SLOTS],
-        gaps: [const { AtomicU64::new(UNKNOWN) }; INNER_SLOTS],
-        len: 0,
-        gap_known: AtomicBool::new(false),
-    };
+    fn new_free() -> Self {
+        Self {
+            keys: Wholes::filled(u64::MAX),
+            children: Halves::filled(NodeId::NONE.number()),
+            gaps: Wholes::filled(UNKNOWN),
+            len: AtomicU8::new(0),
+            gap_known: AtomicBool::new(false),
+        }
+    }
 
-    fn free_link(&mut self) -> &mut NodeId {
-        &mut self.children[0]
+    fn clear(&self) {
+        for slot in 0..INNER_SLOTS {
+            self.keys.set(slot, u64::MAX);
+        }
+        self.len.store(0, Relaxed);
+        self.set_gap_known(false);
+    }
+
+    fn next_free(&self) -> NodeId {
+        self.child(0)
+    }
+
+    fn set_next_free(&self, next: NodeId) {
+        self.children.set(0, next.number());
     }
 }
 
@@ -50,7 +64,7 @@ impl Inner {
     /// How many children it has.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        usize::from(self.len)
+        usize::from(self.len.load(Relaxed))
     }
 
     /// Has it no room?
@@ -58,48 +72,46 @@ impl Inner {
         self.len() == INNER_SLOTS
     }
 
+    /// Where its children begin, with the marks of unused slots.
+    #[expect(unsafe_code, reason = "comparing many keys at once needs plain loads")]
+    #[inline]
+    pub(super) fn keys(&self) -> &[u64; INNER_SLOTS] {
+        // SAFETY: as long as there is a `&Inner`, nobody changes the node (see `arena`).
+        unsafe { self.keys.plain() }
+    }
+
+    /// A child.
+    #[inline]
+    pub(super) fn child(&self, slot: usize) -> NodeId {
+        NodeId::from_number(self.children.get(slot))
+    }
+
     /// The slot of the child that `addr` belongs to.
     #[inline]
     pub(super) fn slot_for(&self, addr: u64) -> usize {
-        count_le(&self.keys, addr).saturating_sub(1)
+        count_le(self.keys(), addr).saturating_sub(1)
     }
 
     /// The cached widest gap of a child.
     #[inline]
     pub(super) fn cached_gap(&self, slot: usize) -> u64 {
-        self.gaps[slot].load(Relaxed)
+        self.gaps.get(slot)
     }
 
     /// Caches the widest gap of a child. Readers race to write the same value.
     pub(super) fn cache_gap(&self, slot: usize, gap: u64) {
-        self.gaps[slot].store(gap, Relaxed);
+        self.gaps.set(slot, gap);
     }
 
-    /// Forgets the widest gap of a child; was everything known before?
+    /// Are the gaps of all of its children known, and its own one in its parent?
+    pub(super) fn gap_known(&self) -> bool {
+        self.gap_known.load(Relaxed)
+    }
+
+    /// Notes whether they are.
     #[inline]
-    pub(super) fn forget_gap(&mut self, slot: usize) -> bool {
-        *self.gaps[slot].get_mut() = UNKNOWN;
-        std::mem::replace(self.gap_known.get_mut(), false)
-    }
-
-    /// Adds a child at `slot`, its gap unknown; the node is not full.
-    pub(super) fn insert(&mut self, slot: usize, key: u64, child: NodeId) {
-        let len = self.len();
-        open(&mut self.keys, len, slot, key);
-        open(&mut self.children, len, slot, child);
-        self.gaps[slot..=len].rotate_right(1);
-        self.len += 1;
-        self.forget_gap(slot);
-    }
-
-    /// Takes out the child at `slot`.
-    pub(super) fn remove(&mut self, slot: usize) {
-        let len = self.len();
-        close(&mut self.keys, len, slot);
-        close(&mut self.children, len, slot);
-        self.gaps[slot..len].rotate_left(1);
-        self.keys[len - 1] = u64::MAX;
-        self.len -= 1;
+    pub(super) fn set_gap_known(&self, known: bool) {
+        self.gap_known.store(known, Relaxed);
     }
 
     /// Where to split when full and a child is to come to `slot`: towards the end at which
@@ -111,24 +123,79 @@ impl Inner {
             _ => INNER_SLOTS / 2,
         }
     }
+}
+
+impl NodeMut<'_, Inner> {
+    /// Forgets the widest gap of a child; was everything known before?
+    #[inline]
+    pub(super) fn forget_gap(&mut self, slot: usize) -> bool {
+        self.gaps.set(slot, UNKNOWN);
+        let known = self.gap_known();
+        self.set_gap_known(false);
+        known
+    }
+
+    /// Lets a child begin elsewhere.
+    pub(super) fn set_key(&mut self, slot: usize, key: u64) {
+        self.keys.set(slot, key);
+    }
+
+    /// Adds a child at `slot`, its gap unknown; the node is not full.
+    pub(super) fn insert(&mut self, slot: usize, key: u64, child: NodeId) {
+        let len = self.len();
+        self.keys.open(len, slot, key);
+        self.children.open(len, slot, child.number());
+        self.gaps.open(len, slot, UNKNOWN);
+        self.set_len(len + 1);
+        self.set_gap_known(false);
+    }
+
+    /// Takes out the child at `slot`.
+    pub(super) fn remove(&mut self, slot: usize) {
+        let len = self.len();
+        self.keys.close(len, slot, u64::MAX);
+        self.children.close(len, slot, NodeId::NONE.number());
+        self.gaps.close(len, slot, UNKNOWN);
+        self.set_len(len - 1);
+    }
 
     /// Moves the last `count` children before those of the following node.
     pub(super) fn give_to_next(&mut self, next: &mut Self, count: usize) {
-        let (left_len, right_len) = (self.len(), next.len());
-        Pair::new(&mut self.keys, left_len, &mut next.keys, right_len).move_right(count);
-        Pair::new(&mut self.children, left_len, &mut next.children, right_len).move_right(count);
-        Pair::new(&mut self.gaps, left_len, &mut next.gaps, right_len).move_right(count);
-        self.len -= count as u8;
-        next.len += count as u8;
+        let (left, right) = (self.len(), next.len());
+        let none = NodeId::NONE.number();
+        self.keys
+            .give_to(left, (&next.keys, right), count, u64::MAX);
+        self.children
+            .give_to(left, (&next.children, right), count, none);
+        self.gaps.give_to(left, (&next.gaps, right), count, UNKNOWN);
+        self.set_len(left - count);
+        next.set_len(right + count);
     }
 
     /// Moves the first `count` children of the following node behind its own.
     pub(super) fn take_from_next(&mut self, next: &mut Self, count: usize) {
-        let (left_len, right_len) = (self.len(), next.len());
-        Pair::new(&mut self.keys, left_len, &mut next.keys, right_len).move_left(count);
-        Pair::new(&mut self.children, left_len, &mut next.children, right_len).move_left(count);
-        Pair::new(&mut self.gaps, left_len, &mut next.gaps, right_len).move_left(count);
-        self.len += count as u8;
-        next.len -= count as u8;
+        let (left, right) = (self.len(), next.len());
+        let none = NodeId::NONE.number();
+        self.keys
+            .take_from(left, (&next.keys, right), count, u64::MAX);
+        self.children
+            .take_from(left, (&next.children, right), count, none);
+        self.gaps
+            .take_from(left, (&next.gaps, right), count, UNKNOWN);
+        self.set_len(left + count);
+        next.set_len(right - count);
+    }
+
+    fn set_len(&mut self, len: usize) {
+        self.len.store(len as u8, Relaxed);
+    }
+}
+
+impl Racy<'_, Inner> {
+    /// The child that `addr` belongs to, if nothing changes meanwhile.
+    #[inline]
+    pub(super) fn child_for(&self, addr: u64) -> NodeId {
+        let count = count_le_by::<INNER_SLOTS>(|slot| self.0.keys.get(slot), addr);
+        NodeId::from_number(self.0.children.get(count.saturating_sub(1)))
     }
 }

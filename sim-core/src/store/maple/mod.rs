@@ -28,17 +28,18 @@
 //! of a child start at or above its key and below the next key; keys need not be starts of entries.
 //! If a node's `gap_known` is clear, so is its parent's. All leaves have the same depth.
 //!
-//! # Readers without a lock (not built)
-//! All writes to shared nodes are in [`leaf`], [`inner`] and [`arena`]. For readers under an epoch,
-//! the arenas become lists of chunks that never move, starts, ends and children become atomics, and
-//! the writer does as Linux does: `insert`, `remove` and the moves between nodes write to a copy
-//! of the leaf, publish it with one release store of the child number in the parent, and give the
-//! old one to the epoch instead of the free list. Only `set_range` of one end may write in place.
-//! Readers descend from the root with acquire loads and never follow `prev` and `next`.
+//! # Readers without a lock
+//! Changes are made in place, under a sequence count over the whole store ([`SeqCount`]); a
+//! [`MapleReader`] descends with atomic loads, and what it has found counts if the count is the same
+//! as before. Meanwhile it may see any mixture of nodes: all numbers that it follows are checked.
+//! Nodes stay nodes of their kind as long as anyone can look ([`arena`]). See docs/concurrency.md
+//! for why not copies of nodes and epochs.
+
+use std::sync::Arc;
 
 use crate::{Bytes, PageRange, VirtAddr};
 
-use super::{Entry, LockedReader, Neighbours, NoMemory, VmaId, VmaStore};
+use super::{Entry, Neighbours, NoMemory, VmaId, VmaStore};
 
 mod arena;
 mod balance;
@@ -48,12 +49,15 @@ mod gaps;
 mod inner;
 mod leaf;
 mod read;
+mod reader;
 mod search;
 mod slots;
 
 use arena::{Arena, NodeId};
 use inner::Inner;
 use leaf::Leaf;
+pub use reader::MapleReader;
+use reader::Shared;
 
 /// More inner nodes than any path has: 16^7 leaves are more than there are node numbers.
 const MAX_DEPTH: usize = 9;
@@ -86,6 +90,9 @@ pub struct MapleStore {
     height: usize,
     len: usize,
     finger: Finger,
+    /// Brackets of changes that are open.
+    changes: u32,
+    shared: Arc<Shared>,
 }
 
 impl Default for MapleStore {
@@ -96,9 +103,11 @@ impl Default for MapleStore {
             node: NodeId::NONE,
             slot: 0,
         };
+        let inners = Arena::new();
+        let shared = Arc::new(Shared::new(&leaves, &inners, root));
         Self {
             leaves,
-            inners: Arena::new(),
+            inners,
             root,
             height: 0,
             len: 0,
@@ -107,6 +116,8 @@ impl Default for MapleStore {
                 slot: 0,
                 path: [nowhere; MAX_DEPTH],
             },
+            changes: 0,
+            shared,
         }
     }
 }
@@ -115,6 +126,12 @@ impl MapleStore {
     /// Bytes that the store takes from the allocator.
     pub fn bytes(&self) -> Bytes {
         Bytes((self.leaves.bytes() + self.inners.bytes()) as u64)
+    }
+
+    /// Exchanges the root.
+    fn set_root(&mut self, root: NodeId, height: usize) {
+        (self.root, self.height) = (root, height);
+        self.shared.set_root(root, height);
     }
 
     /// Leaves of the tree.
@@ -127,16 +144,28 @@ impl MapleStore {
 impl VmaStore for MapleStore {
     const NAME: &'static str = "maple";
 
-    /// It has no readers without a lock.
-    type Reader = LockedReader;
+    type Reader = MapleReader;
 
-    fn reader(&self) -> LockedReader {
-        LockedReader
+    fn reader(&self) -> MapleReader {
+        MapleReader::new(Arc::clone(&self.shared))
     }
 
-    fn begin_change(&mut self) {}
+    #[inline]
+    fn begin_change(&mut self) {
+        if self.changes == 0 {
+            self.shared.seq.begin();
+        }
+        self.changes += 1;
+    }
 
-    fn end_change(&mut self) {}
+    #[inline]
+    fn end_change(&mut self) {
+        assert!(self.changes > 0, "a change that ends has begun");
+        self.changes -= 1;
+        if self.changes == 0 {
+            self.shared.seq.end();
+        }
+    }
 
     fn len(&self) -> usize {
         self.len
@@ -168,15 +197,22 @@ impl VmaStore for MapleStore {
     }
 
     fn insert(&mut self, range: PageRange, id: VmaId) {
+        self.begin_change();
         self.add(Entry { range, id });
+        self.end_change();
     }
 
     fn remove(&mut self, start: VirtAddr) -> Entry {
-        self.take(start.get())
+        self.begin_change();
+        let entry = self.take(start.get());
+        self.end_change();
+        entry
     }
 
     fn resize(&mut self, start: VirtAddr, to: PageRange) {
+        self.begin_change();
         self.change(start.get(), to);
+        self.end_change();
     }
 
     fn lowest_gap(&self, within: PageRange, len: Bytes) -> Option<PageRange> {

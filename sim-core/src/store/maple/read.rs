@@ -21,7 +21,7 @@ impl MapleStore {
         let mut node = self.root;
         for _ in 0..self.height {
             let inner = &self.inners[node];
-            node = inner.children[inner.slot_for(key)];
+            node = inner.child(inner.slot_for(key));
         }
         node
     }
@@ -38,7 +38,7 @@ impl MapleStore {
         let leaf = &self.leaves[self.leaf_for(key)];
         match leaf.count_le(key) {
             0 => self
-                .leaf(leaf.prev)?
+                .leaf(leaf.prev())?
                 .last()
                 .filter(|e| addr < e.range.end().get()),
             count => (addr < leaf.end(count - 1)).then(|| leaf.entry(count - 1)),
@@ -56,9 +56,9 @@ impl MapleStore {
             let slot = above - usize::from(addr < leaf.end(above - 1));
             return Seat { leaf: id, slot };
         }
-        match self.leaf(leaf.prev) {
+        match self.leaf(leaf.prev()) {
             Some(prev) if addr < prev.last_end() => Seat {
-                leaf: leaf.prev,
+                leaf: leaf.prev(),
                 slot: prev.len() - 1,
             },
             Some(_) | None => Seat { leaf: id, slot: 0 },
@@ -72,7 +72,7 @@ impl MapleStore {
         if seat.slot < leaf.len() {
             Some(leaf.entry(seat.slot))
         } else {
-            self.leaf(leaf.next)?.first()
+            self.leaf(leaf.next())?.first()
         }
     }
 
@@ -83,12 +83,12 @@ impl MapleStore {
         let slot = addr.checked_sub(1).map_or(0, |below| leaf.count_le(below));
         let prev = match slot.checked_sub(1) {
             Some(below) => Some(leaf.entry(below)),
-            None => self.leaf(leaf.prev).and_then(Leaf::last),
+            None => self.leaf(leaf.prev()).and_then(Leaf::last),
         };
         let next = if slot < leaf.len() {
             Some(leaf.entry(slot))
         } else {
-            self.leaf(leaf.next).and_then(Leaf::first)
+            self.leaf(leaf.next()).and_then(Leaf::first)
         };
         Neighbours { prev, next }
     }
@@ -99,7 +99,7 @@ impl MapleStore {
         let mut leaf = &self.leaves[seat.leaf];
         std::iter::from_fn(move || {
             if rest == leaf.len() {
-                leaf = self.leaf(leaf.next)?;
+                leaf = self.leaf(leaf.next())?;
                 rest = 0;
             }
             rest += 1;

@@ -3,15 +3,29 @@
 use crate::store::Entry;
 use crate::{PAGE_SHIFT, PageRange};
 
-use super::super::slots::{Pair, close, open};
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::super::arena::{NodeId, NodeMut};
+use super::super::slots::Slots as _;
 use super::{FAR, Leaf, SPAN, UNUSED};
 
-impl Leaf {
+impl NodeMut<'_, Leaf> {
+    /// Sets the leaf before it.
+    pub(in crate::store::maple) fn set_prev(&mut self, prev: NodeId) {
+        self.prev.store(prev.number(), Relaxed);
+    }
+
+    /// Sets the leaf after it.
+    pub(in crate::store::maple) fn set_next(&mut self, next: NodeId) {
+        self.next.store(next.number(), Relaxed);
+    }
+
     /// Makes sure that an entry can start at `start`; cannot if that is too far from the others.
     #[inline]
     pub(in crate::store::maple) fn admit(&mut self, start: u64) -> bool {
         let page = start >> PAGE_SHIFT;
-        if page >= self.base && page - self.base <= SPAN && self.len > 0 {
+        let base = self.base();
+        if page >= base && page - base <= SPAN && self.len() > 0 {
             return true;
         }
         self.rebase_for(page)
@@ -20,7 +34,7 @@ impl Leaf {
     #[cold]
     fn rebase_for(&mut self, page: u64) -> bool {
         let Some(last) = self.len().checked_sub(1) else {
-            self.base = page;
+            self.base.store(page, Relaxed);
             return true;
         };
         let low = page.min(self.start(0) >> PAGE_SHIFT);
@@ -34,13 +48,15 @@ impl Leaf {
 
     /// Counts offsets from another page.
     fn rebase(&mut self, base: u64) {
-        let delta = self.base.cast_signed() - base.cast_signed();
-        let len = self.len();
-        for offset in self.starts[..len].iter_mut().chain(&mut self.ends[..len]) {
-            *offset = (i64::from(*offset) + delta).clamp(0, i64::from(FAR)) as i32;
+        let delta = self.base().cast_signed() - base.cast_signed();
+        for slot in 0..self.len() {
+            for offsets in [&self.starts, &self.ends] {
+                let moved = i64::from(offsets.get(slot)) + delta;
+                offsets.set(slot, moved.clamp(0, i64::from(FAR)) as i32);
+            }
         }
-        self.base = base;
-        self.renew_last_end(self.last_end);
+        self.base.store(base, Relaxed);
+        self.renew_last_end(self.last_end());
     }
 
     /// Sets the end of the last entry, if there is one.
@@ -48,10 +64,10 @@ impl Leaf {
     fn renew_last_end(&mut self, end: u64) {
         match self.len().checked_sub(1) {
             Some(last) => {
-                self.last_end = end;
-                self.ends[last] = self.offset(end);
+                self.last_end.store(end, Relaxed);
+                self.ends.set(last, self.offset(end));
             }
-            None => self.last_end = 0,
+            None => self.last_end.store(0, Relaxed),
         }
     }
 
@@ -61,14 +77,14 @@ impl Leaf {
         let len = self.len();
         let (start, end) = (entry.range.start().get(), entry.range.end().get());
         let (from, to) = (self.offset(start), self.offset(end));
-        open(&mut self.starts, len, slot, from);
-        open(&mut self.ends, len, slot, to);
-        open(&mut self.ids, len, slot, entry.id);
+        self.starts.open(len, slot, from);
+        self.ends.open(len, slot, to);
+        self.ids.open(len, slot, entry.id.0);
         if slot == len {
-            self.last_end = end;
+            self.last_end.store(end, Relaxed);
         }
-        self.len += 1;
-        self.last_insert = slot as u8;
+        self.len.store(len as u8 + 1, Relaxed);
+        self.last_insert.store(slot as u8, Relaxed);
     }
 
     /// Takes out the entry at `slot`.
@@ -77,30 +93,31 @@ impl Leaf {
         let entry = self.entry(slot);
         let len = self.len();
         if slot + 1 == len {
-            self.last_end = slot.checked_sub(1).map_or(0, |before| self.end(before));
+            let end = slot.checked_sub(1).map_or(0, |before| self.end(before));
+            self.last_end.store(end, Relaxed);
         }
-        close(&mut self.starts, len, slot);
-        close(&mut self.ends, len, slot);
-        close(&mut self.ids, len, slot);
-        self.starts[len - 1] = UNUSED;
-        self.len -= 1;
+        self.starts.close(len, slot, UNUSED);
+        self.ends.close(len, slot, UNUSED);
+        self.ids.close(len, slot, 0);
+        self.len.store(len as u8 - 1, Relaxed);
         entry
     }
 
     /// Changes the ends of the entry at `slot`; the leaf admits its start.
     #[inline]
     pub(in crate::store::maple) fn set_range(&mut self, slot: usize, range: PageRange) {
-        self.starts[slot] = self.offset(range.start().get());
-        self.ends[slot] = self.offset(range.end().get());
+        let (start, end) = (range.start().get(), range.end().get());
+        self.starts.set(slot, self.offset(start));
+        self.ends.set(slot, self.offset(end));
         if slot + 1 == self.len() {
-            self.last_end = range.end().get();
+            self.last_end.store(end, Relaxed);
         }
     }
 
     /// Makes sure that entries of this leaf and the following one could be in one leaf; cannot if
     /// they are too far from each other.
     pub(in crate::store::maple) fn join_bases(&mut self, next: &mut Self) -> bool {
-        let both = [&*self, &*next];
+        let both: [&Leaf; 2] = [&*self, &*next];
         let starts = || {
             both.iter()
                 .filter_map(|leaf| leaf.first())
@@ -122,21 +139,22 @@ impl Leaf {
     }
 
     /// Moves the last `count` entries before those of the following leaf, which has the same base
-    /// or is empty. Moves swap slots, so that the marks of unused starts come back.
+    /// or is empty.
     pub(in crate::store::maple) fn give_to_next(&mut self, next: &mut Self, count: usize) {
         let (left, right) = (self.len(), next.len());
-        next.base = self.base;
+        next.base.store(self.base(), Relaxed);
         let ends = if right > 0 {
-            next.last_end
+            next.last_end()
         } else {
-            self.last_end
+            self.last_end()
         };
         let keeps = (left - count)
             .checked_sub(1)
             .map_or(0, |last| self.end(last));
-        Pair::new(&mut self.starts, left, &mut next.starts, right).move_right(count);
-        Pair::new(&mut self.ends, left, &mut next.ends, right).move_right(count);
-        Pair::new(&mut self.ids, left, &mut next.ids, right).move_right(count);
+        self.starts
+            .give_to(left, (&next.starts, right), count, UNUSED);
+        self.ends.give_to(left, (&next.ends, right), count, UNUSED);
+        self.ids.give_to(left, (&next.ids, right), count, 0);
         self.resized(left - count, keeps);
         next.resized(right + count, ends);
     }
@@ -144,20 +162,22 @@ impl Leaf {
     /// Moves the first `count` entries of the following leaf behind its own; bases are the same.
     pub(in crate::store::maple) fn take_from_next(&mut self, next: &mut Self, count: usize) {
         let (left, right) = (self.len(), next.len());
-        let ends = next.last_end;
+        let ends = next.last_end();
         let gets = count
             .checked_sub(1)
-            .map_or(self.last_end, |last| next.end(last));
-        Pair::new(&mut self.starts, left, &mut next.starts, right).move_left(count);
-        Pair::new(&mut self.ends, left, &mut next.ends, right).move_left(count);
-        Pair::new(&mut self.ids, left, &mut next.ids, right).move_left(count);
+            .map_or(self.last_end(), |last| next.end(last));
+        self.starts
+            .take_from(left, (&next.starts, right), count, UNUSED);
+        self.ends
+            .take_from(left, (&next.ends, right), count, UNUSED);
+        self.ids.take_from(left, (&next.ids, right), count, 0);
         self.resized(left + count, gets);
         next.resized(right - count, ends);
     }
 
     fn resized(&mut self, len: usize, last_end: u64) {
-        self.len = len as u8;
-        self.last_insert = u8::MAX;
+        self.len.store(len as u8, Relaxed);
+        self.last_insert.store(u8::MAX, Relaxed);
         self.renew_last_end(last_end);
     }
 }
