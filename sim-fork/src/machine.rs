@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
 use sim_core::store::{DefaultStore, VmaStore};
 use sim_core::{
     Backend, BackendError, BrkFields, Call, Event, Outcome, Pid, Profile, Setup, Snapshot,
     SnapshotLevel, VirtAddr,
 };
 use sim_pagetable::{Arch, Arm64, X86_64, X86_64NoSoftDirty};
+use sim_sync::ReadMostly;
 
 use crate::invariants;
 use crate::proc::{self, DumpKind};
@@ -22,7 +22,7 @@ use crate::space::AddressSpace;
 #[derive(Debug)]
 pub struct Machine<A: Arch, S: VmaStore = DefaultStore> {
     shared: Shared,
-    processes: RwLock<BTreeMap<Pid, Arc<Process<A, S>>>>,
+    processes: ReadMostly<BTreeMap<Pid, Arc<Process<A, S>>>>,
 }
 
 /// What the simulator offers beyond [`Backend`].
@@ -121,7 +121,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         };
         Ok(Self {
             shared,
-            processes: RwLock::new(BTreeMap::from([(Pid::MAIN, Arc::new(main))])),
+            processes: ReadMostly::new(BTreeMap::from([(Pid::MAIN, Arc::new(main))])),
         })
     }
 
@@ -135,13 +135,13 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     /// # Errors
     /// If there is none with this number.
     pub fn process(&self, pid: Pid) -> Result<Arc<Process<A, S>>, BackendError> {
-        let found = self.processes.read_recursive().get(&pid).cloned();
+        let found = self.processes.read().get(&pid).cloned();
         found.ok_or(BackendError::NoSuchProcess(pid))
     }
 
     /// Live processes, ascending.
     pub fn all_processes(&self) -> Vec<Arc<Process<A, S>>> {
-        self.processes.read_recursive().values().cloned().collect()
+        self.processes.read().values().cloned().collect()
     }
 
     /// Every address space once, in the order in which they were made (what walks of `i_mmap` and
@@ -149,7 +149,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     pub fn spaces(&self) -> Vec<Arc<AddressSpace<A, S>>> {
         let by_number: BTreeMap<_, _> = self
             .processes
-            .read_recursive()
+            .read()
             .values()
             .map(|p| (p.space.pages.number, Arc::clone(&p.space)))
             .collect();
@@ -159,12 +159,12 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     /// Adds a process, or gives one another address space.
     pub(crate) fn insert_process(&self, pid: Pid, space: Arc<AddressSpace<A, S>>) {
         let process = Arc::new(Process { pid, space });
-        self.processes.write().insert(pid, process);
+        self.processes.update(|all| all.insert(pid, process));
     }
 
     /// Takes a process out.
     pub(crate) fn remove_process(&self, pid: Pid) {
-        self.processes.write().remove(&pid);
+        self.processes.update(|all| all.remove(&pid));
     }
 }
 

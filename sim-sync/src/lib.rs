@@ -6,14 +6,17 @@
 //! | `mm->mm_lock_seq` | [`MmSeq`] |
 //! | `seqcount_t` (`include/linux/seqlock.h`) | [`SeqCount`] |
 //! | `vma->vm_refcnt`, `vma->vm_lock_seq` | [`VmaLock`] |
+//! | `percpu_rw_semaphore` | [`ReadMostly`] |
 //!
 //! All other locks and atomics of the engine come from [`prim`], so that they can be exchanged.
 
 mod mmap_lock;
 pub mod prim;
+mod read_mostly;
 mod seqcount;
 mod vma_lock;
 
 pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};
+pub use read_mostly::{ReadMostly, ReadMostlyGuard};
 pub use seqcount::SeqCount;
 pub use vma_lock::{MmSeq, VmaLock, VmaRead};

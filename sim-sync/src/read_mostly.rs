@@ -1,0 +1,108 @@
+//! A value that many threads read at once and few change.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::prim::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Locks that readers are spread over, so that they do not write to the same cache line.
+const SHARDS: usize = 8;
+
+/// A reader-writer lock whose readers do not disturb each other (as Linux's per-CPU
+/// reader-writer semaphores); a writer locks out all of them, one after the other.
+///
+/// A thread may lock it for reading more than once, but not for writing while it reads.
+pub struct ReadMostly<T> {
+    /// The same value behind each lock; `None` only while a writer has all of them.
+    shards: [Shard<T>; SHARDS],
+}
+
+/// A cache line of its own, and the one that is fetched along with it.
+#[repr(align(128))]
+struct Shard<T>(RwLock<Option<Arc<T>>>);
+
+/// The value, locked for reading.
+#[derive(Debug)]
+pub struct ReadMostlyGuard<'a, T> {
+    guard: RwLockReadGuard<'a, Option<Arc<T>>>,
+}
+
+fn my_shard() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SHARD: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    }
+    SHARD.with(|shard| *shard)
+}
+
+impl<T> ReadMostly<T> {
+    /// A value that nobody reads yet.
+    pub fn new(value: T) -> Self {
+        let value = Arc::new(value);
+        Self {
+            shards: std::array::from_fn(|_| Shard(RwLock::new(Some(Arc::clone(&value))))),
+        }
+    }
+
+    /// Locks for reading; not held up by waiting writers if this thread reads already.
+    pub fn read(&self) -> ReadMostlyGuard<'_, T> {
+        ReadMostlyGuard {
+            guard: self.shards[my_shard()].0.read_recursive(),
+        }
+    }
+
+    /// Changes the value with all readers locked out.
+    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let mut locked: [RwLockWriteGuard<'_, _>; SHARDS] =
+            std::array::from_fn(|i| self.shards[i].0.write());
+        let mut copies = locked.each_mut().map(|shard| shard.take());
+        let mut value = copies[0].take().expect("no other writer");
+        drop(copies);
+        let result = change(Arc::get_mut(&mut value).expect("no reader has it"));
+        for shard in &mut locked {
+            **shard = Some(Arc::clone(&value));
+        }
+        result
+    }
+}
+
+impl<T> Deref for ReadMostlyGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.guard.as_ref().expect("writers leave a value behind")
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for ReadMostly<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReadMostly").field(&*self.read()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_see_whole_changes() {
+        let pair = ReadMostly::new((0, 0));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        let outer = pair.read();
+                        assert_eq!(outer.0, outer.1);
+                        assert_eq!(*pair.read(), *outer, "a reader keeps writers out");
+                    }
+                });
+            }
+            for n in 1..=1000 {
+                pair.update(|(a, b)| (*a, *b) = (n, n));
+            }
+        });
+        assert_eq!(*pair.read(), (1000, 1000));
+    }
+}
