@@ -12,10 +12,10 @@
 //! The arena is shared by all processes; counters are atomic and slots never move, so that links
 //! are counted without a lock. Only creating and freeing takes one.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use sim_sync::prim::Mutex;
 
 use crate::store::NoMemory;
 use crate::vma::LongChain;

@@ -3,7 +3,7 @@
 //! Off by default. While off, recording costs one branch and builds nothing: events are made by
 //! closures.
 
-use parking_lot::Mutex;
+use sim_sync::prim::Mutex;
 
 use crate::merge::MergeReport;
 use crate::{PageRange, Refusal, ScanResult, VirtAddr};

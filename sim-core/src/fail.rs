@@ -1,6 +1,6 @@
 //! Injected failures and the machine's commit limit: how simulated memory can be short.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use sim_sync::prim::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use crate::{Errno, store::NoMemory};
 

@@ -4,9 +4,9 @@
 //! through `&mut Vma` (mmap_lock held for writing) but for what Linux changes under the read lock:
 //! the flags of type [`AtomicVmFlag`], and `anon_vma`, which is set once.
 
+use sim_sync::prim::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bitflags::bitflags;
 use smallvec::SmallVec;

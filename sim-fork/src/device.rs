@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use parking_lot::Mutex;
 use sim_core::FileId;
 use sim_pagetable::Pfn;
+use sim_sync::prim::Mutex;
 
 use crate::file::{Files, Lookup};
 

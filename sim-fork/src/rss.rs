@@ -1,6 +1,6 @@
 //! Resident counters of an address space (`mm_struct.rss_stat`).
 
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// What a resident page counts as.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

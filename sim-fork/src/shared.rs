@@ -1,14 +1,14 @@
 //! What all processes of a machine share: physical memory, files, swap, anon_vmas, settings.
 
+use sim_sync::prim::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use parking_lot::Mutex;
 use sim_core::{
     AllocKind, FailPoints, Features, MmConfig, MmShared, PAGE_SIZE, Setup, UffdCtxId, UffdFeatures,
 };
 use sim_pagetable::{AllocGate, Frames};
+use sim_sync::prim::Mutex;
 
 use crate::device::Devices;
 use crate::file::Files;

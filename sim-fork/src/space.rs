@@ -1,12 +1,12 @@
 //! An address space with its pages: VMAs, page tables, resident counters.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use sim_sync::prim::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
 use sim_core::store::VmaStore;
 use sim_core::{BrkFields, Mm, PageRange, UffdCtxId, VirtAddr, VmaGuard, VmaReaders};
 use sim_pagetable::{Arch, NoMemory, PageTables};
+use sim_sync::prim::Mutex;
 use sim_sync::{MmapLock, WriteSection};
 
 use crate::rss::Rss;

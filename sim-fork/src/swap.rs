@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use parking_lot::Mutex;
 use sim_pagetable::{Pfn, SwapSlot};
+use sim_sync::prim::Mutex;
 
 /// A place in swap.
 pub type SwapId = SwapSlot;

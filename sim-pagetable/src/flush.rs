@@ -1,6 +1,6 @@
 //! TLB accounting: what would have been flushed.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::VaRange;
 use crate::addr::PAGE_SIZE;

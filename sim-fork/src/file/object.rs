@@ -1,11 +1,11 @@
 //! One mapped object and its page cache.
 
+use sim_sync::prim::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
 use sim_core::{Bytes, FileId, FileRef, FileSpec, MappedKind, PAGE_SIZE};
 use sim_pagetable::Pfn;
+use sim_sync::prim::{Mutex, MutexGuard};
 
 use crate::swap::SwapId;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
 use sim_core::{FileId, FileSpec};
+use sim_sync::prim::RwLock;
 
 use super::FileObject;
 

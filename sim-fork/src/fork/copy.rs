@@ -3,7 +3,7 @@
 //! The loop over present anonymous pages is what fork's cost is: one pass over two slices of
 //! entries, one update of a frame's metadata a page, counters once a table.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sim_core::store::NoMemory;
 use sim_core::{VmFlags, Vma};

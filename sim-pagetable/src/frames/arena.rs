@@ -1,11 +1,11 @@
 //! The memory of page tables: chunks that double in size, never moved, found from a table's number
 //! by arithmetic.
 
+use sim_sync::prim::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use bytemuck::allocation::zeroed_slice_box;
-use parking_lot::{Mutex, MutexGuard};
+use sim_sync::prim::atomic::zeroed;
+use sim_sync::prim::{Mutex, MutexGuard};
 
 use crate::Pfn;
 use crate::addr::ENTRIES;
@@ -135,7 +135,7 @@ impl Arena {
         self.chunks[chunk].get_or_init(|| {
             let tables = (FIRST_CHUNK as usize) << chunk;
             Chunk {
-                entries: zeroed_slice_box(tables * ENTRIES),
+                entries: zeroed(tables * ENTRIES),
                 meta: (0..tables).map(|_| TableMeta::default()).collect(),
             }
         });

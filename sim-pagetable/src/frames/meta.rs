@@ -1,6 +1,6 @@
 //! The 16 bytes that a frame costs.
 
-use std::sync::atomic::{
+use sim_sync::prim::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };

@@ -9,12 +9,12 @@ mod release;
 #[cfg(test)]
 mod tests;
 
+use sim_sync::prim::atomic::{AtomicBool, Ordering::Relaxed};
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, MutexGuard};
+use sim_sync::prim::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use self::alloc::FreeLists;

@@ -1,6 +1,6 @@
 //! Freeing the pages of a whole table: one lock, and one look at each frame.
 
-use parking_lot::MutexGuard;
+use sim_sync::prim::MutexGuard;
 
 use super::alloc::FreeLists;
 use super::meta::State;

@@ -1,7 +1,7 @@
 //! The allocator and the counts of folios.
 
+use sim_sync::prim::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::*;
 

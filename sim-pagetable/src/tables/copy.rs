@@ -1,6 +1,6 @@
 //! The loop of fork (mm/memory.c: `copy_page_range()`).
 
-use std::sync::atomic::AtomicU64;
+use sim_sync::prim::atomic::AtomicU64;
 
 use thiserror::Error;
 

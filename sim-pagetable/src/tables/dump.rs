@@ -1,6 +1,6 @@
 //! Page tables as a machine's memory holds them.
 
-use std::sync::atomic::Ordering::Acquire;
+use sim_sync::prim::atomic::Ordering::Acquire;
 
 use super::PageTables;
 use crate::frames::Table;

@@ -1,6 +1,6 @@
 //! Freeing tables (mm/memory.c: `free_pgd_range()`, mm/pt_reclaim.c).
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use sim_sync::prim::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::huge::pop_deposit;
 use super::walk::entry_end;

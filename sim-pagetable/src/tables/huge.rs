@@ -1,8 +1,8 @@
 //! 2 MiB leaves and the PTE tables kept for the day they are split
 //! (mm/pgtable-generic.c: `pgtable_trans_huge_deposit()`, mm/huge_memory.c).
 
+use sim_sync::prim::atomic::Ordering::{Relaxed, Release};
 use std::mem::ManuallyDrop;
-use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::{PageTables, PmdSlot, PteTable};
 use crate::frames::Table;

@@ -1,7 +1,7 @@
 //! What must always hold of page tables, from the definitions.
 
+use sim_sync::prim::atomic::Ordering::Acquire;
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering::Acquire;
 
 use thiserror::Error;
 

@@ -1,10 +1,10 @@
 //! Locked parts of page tables.
 
-use std::fmt;
-use std::sync::atomic::{
+use sim_sync::prim::atomic::{
     AtomicU64,
     Ordering::{Acquire, Release},
 };
+use std::fmt;
 
 use super::PageTables;
 use crate::frames::{Entries, Table, TableLock};

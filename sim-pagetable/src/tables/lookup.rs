@@ -1,6 +1,6 @@
 //! From an address to its tables (`walk_to_pmd()`, `__pte_alloc()`, `pte_offset_map_lock()`).
 
-use std::sync::atomic::Ordering::Acquire;
+use sim_sync::prim::atomic::Ordering::Acquire;
 
 use super::{Leaf, PageTables, PmdSlot, PteTable};
 use crate::frames::Table;

@@ -12,13 +12,13 @@ mod moves;
 mod tests;
 mod walk;
 
-use std::fmt;
-use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{
+use sim_sync::prim::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
 
 pub use self::copy::{CopyError, CopyRun};
 pub use self::dump::Dump;

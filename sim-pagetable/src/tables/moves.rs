@@ -1,6 +1,6 @@
 //! Moving entries to other addresses (mm/mremap.c: `move_page_tables()`).
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use sim_sync::prim::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::huge::{pop_deposit, push_deposit};
 use super::walk::entry_end;

@@ -1,6 +1,6 @@
 //! Walks over ranges, one 2 MiB block at a time (mm/pagewalk.c).
 
-use std::sync::atomic::Ordering::Acquire;
+use sim_sync::prim::atomic::Ordering::Acquire;
 
 use super::{Leaf, PageTables};
 use crate::frames::Table;

@@ -1,6 +1,6 @@
 //! Inner nodes: children, where they begin, and the widest gap below each.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use super::arena::{Node, NodeId, NodeMut, Racy};
 use super::search::{count_le, count_le_by};

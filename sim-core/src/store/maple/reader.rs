@@ -1,8 +1,8 @@
 //! Lookups without a lock, while the store changes.
 
+use sim_sync::prim::atomic::{AtomicU64, Ordering::Relaxed};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sim_sync::SeqCount;
 

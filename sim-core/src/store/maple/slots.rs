@@ -3,7 +3,7 @@
 //!
 //! Slots of 32 bits are stored in pairs, so that moving them takes half as many stores.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// An array of slots that may be looked at while it changes.
 pub(super) trait Slots {

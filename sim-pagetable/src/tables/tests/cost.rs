@@ -1,6 +1,6 @@
 //! What a gibibyte costs.
 
-use std::sync::atomic::Ordering::Relaxed;
+use sim_sync::prim::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::{memory, read_write};

@@ -9,7 +9,7 @@ use crate::{
     Arch, Arm64, CopyRun, Entry, Flush, HUGE_PAGES, HUGE_SIZE, Leaf, MoveRequest, PAGE_SIZE,
     PageTables, Pfn, Va, VaRange, X86_64,
 };
-use std::sync::atomic::Ordering::Relaxed;
+use sim_sync::prim::atomic::Ordering::Relaxed;
 
 /// Places far and near: the first and last block of the tables of each level.
 const REGIONS: [u64; 5] = [

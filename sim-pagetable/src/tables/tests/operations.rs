@@ -1,7 +1,7 @@
 //! Single operations: which tables come and go, what is counted, what fails.
 
+use sim_sync::prim::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::{memory, page, put, range, tables};
 use crate::{

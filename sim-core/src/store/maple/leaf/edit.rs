@@ -3,7 +3,7 @@
 use crate::store::Entry;
 use crate::{PAGE_SHIFT, PageRange};
 
-use std::sync::atomic::Ordering::Relaxed;
+use sim_sync::prim::atomic::Ordering::Relaxed;
 
 use super::super::arena::{NodeId, NodeMut};
 use super::super::slots::Slots as _;

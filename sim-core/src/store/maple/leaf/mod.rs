@@ -8,7 +8,7 @@
 mod edit;
 mod racy;
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::store::{Entry, VmaId};
 use crate::{PAGE_SHIFT, PageRange, VirtAddr};

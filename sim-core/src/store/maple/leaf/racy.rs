@@ -1,6 +1,6 @@
 //! What a reader without a lock sees of a leaf. Any of it may be out of date, or of several states.
 
-use std::sync::atomic::Ordering::Relaxed;
+use sim_sync::prim::atomic::Ordering::Relaxed;
 
 use crate::store::{Entry, VmaId};
 use crate::{PAGE_SHIFT, PageRange, VirtAddr};

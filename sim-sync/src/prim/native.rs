@@ -1,0 +1,16 @@
+//! The primitives of a program.
+
+pub use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Atomics.
+pub(super) mod atomic {
+    pub use std::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
+    };
+
+    /// Numbers that are all 0, of which memory is only used once they are written.
+    pub fn zeroed(len: usize) -> Box<[AtomicU64]> {
+        bytemuck::allocation::zeroed_slice_box(len)
+    }
+}
