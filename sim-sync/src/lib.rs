@@ -11,12 +11,14 @@
 //! All other locks and atomics of the engine come from [`prim`], so that they can be exchanged.
 
 mod mmap_lock;
+mod mutant;
 pub mod prim;
 mod read_mostly;
 mod seqcount;
 mod vma_lock;
 
 pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};
+pub use mutant::Mutant;
 pub use read_mostly::{ReadMostly, ReadMostlyGuard};
 pub use seqcount::SeqCount;
 pub use vma_lock::{MmSeq, VmaLock, VmaRead};

@@ -13,6 +13,7 @@
 //! stored before the writer's fence. One that begins with the even number of a change's end sees
 //! all of that change.
 
+use crate::Mutant;
 use crate::prim::atomic::{AtomicU64, Ordering, fence};
 
 /// The sequence count of something that is only read and written through atomics, or through
@@ -38,7 +39,9 @@ impl SeqCount {
         let seq = self.0.load(Ordering::Relaxed);
         debug_assert!(seq.is_multiple_of(2), "one change at a time");
         self.0.store(seq + 1, Ordering::Relaxed);
-        fence(Ordering::Release);
+        if !Mutant::SeqBeginNoFence.is_active() {
+            fence(Ordering::Release);
+        }
     }
 
     /// The change is complete (`write_seqcount_end()`).
@@ -46,7 +49,8 @@ impl SeqCount {
     pub fn end(&self) {
         let seq = self.0.load(Ordering::Relaxed);
         debug_assert!(!seq.is_multiple_of(2), "a change that ends has begun");
-        self.0.store(seq + 1, Ordering::Release);
+        let order = Mutant::SeqEndRelaxed.weakens(Ordering::Release);
+        self.0.store(seq + 1, order);
     }
 
     /// What `look` sees between two changes; `None` if there was a change each time of `attempts`.
@@ -55,11 +59,15 @@ impl SeqCount {
     #[inline]
     pub fn read<T>(&self, attempts: u32, mut look: impl FnMut() -> T) -> Option<T> {
         for _ in 0..attempts {
-            let before = self.0.load(Ordering::Acquire);
-            if before.is_multiple_of(2) {
+            let order = Mutant::SeqReadRelaxed.weakens(Ordering::Acquire);
+            let before = self.0.load(order);
+            if before.is_multiple_of(2) || Mutant::SeqReadOdd.is_active() {
                 let seen = look();
-                fence(Ordering::Acquire);
-                if self.0.load(Ordering::Relaxed) == before {
+                if !Mutant::SeqReadNoFence.is_active() {
+                    fence(Ordering::Acquire);
+                }
+                let unchanged = self.0.load(Ordering::Relaxed) == before;
+                if unchanged || Mutant::SeqReadUnchecked.is_active() {
                     return Some(seen);
                 }
             }

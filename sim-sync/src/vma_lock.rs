@@ -15,6 +15,7 @@
 //! A reader that was counted before the writer came is waited for. One that is counted after sees
 //! the writer's sequence number, since the count that it increments was released after it.
 
+use crate::Mutant;
 use crate::prim::Backoff;
 use crate::prim::atomic::{AtomicU32, Ordering};
 
@@ -49,11 +50,13 @@ impl MmSeq {
     /// held for writing.
     pub fn end_write_all(&self) {
         let next = self.0.load(Ordering::Relaxed).wrapping_add(1);
-        self.0.store(next, Ordering::Release);
+        let order = Mutant::MmEndWriteRelaxed.weakens(Ordering::Release);
+        self.0.store(next, order);
     }
 
     fn get(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
+        let order = Mutant::VmaReadSeqRelaxed.weakens(Ordering::Acquire);
+        self.0.load(order)
     }
 }
 
@@ -92,9 +95,12 @@ impl VmaLock {
     /// If it is attached.
     pub fn attach(&self, mm: &MmSeq) {
         assert!(!self.is_attached(), "a-vma-is-attached-once");
-        self.seq
-            .store(mm.0.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.count.store(ATTACHED, Ordering::Release);
+        if !Mutant::VmaAttachUnlocked.is_active() {
+            let seq = mm.0.load(Ordering::Relaxed);
+            self.seq.store(seq, Ordering::Relaxed);
+        }
+        let order = Mutant::VmaAttachRelaxed.weakens(Ordering::Release);
+        self.count.store(ATTACHED, order);
     }
 
     /// The VMA leaves the store: waits for its readers, and there are no new ones
@@ -104,7 +110,9 @@ impl VmaLock {
     /// If it is not attached.
     pub fn detach(&self) {
         assert!(self.is_attached(), "only-attached-vmas-are-detached");
-        self.wait_for_readers();
+        if !Mutant::VmaDetachNoWait.is_active() {
+            self.wait_for_readers();
+        }
         self.count.store(DETACHED, Ordering::Release);
     }
 
@@ -117,7 +125,8 @@ impl VmaLock {
         }
         self.wait_for_readers();
         self.seq.store(seq, Ordering::Relaxed);
-        self.count.store(ATTACHED, Ordering::Release);
+        let order = Mutant::VmaWriteCountRelaxed.weakens(Ordering::Release);
+        self.count.store(ATTACHED, order);
     }
 
     /// The same where no other thread can know of the VMA.
@@ -133,18 +142,16 @@ impl VmaLock {
 
     /// Keeps new readers out and returns when there is none; the count is `ATTACHED + WRITER` then.
     fn wait_for_readers(&self) {
-        let taken = self.count.compare_exchange(
-            ATTACHED,
-            ATTACHED + WRITER,
-            Ordering::Acquire,
-            Ordering::Relaxed,
-        );
+        let acquire = Mutant::VmaWriteWaitRelaxed.weakens(Ordering::Acquire);
+        let taken =
+            self.count
+                .compare_exchange(ATTACHED, ATTACHED + WRITER, acquire, Ordering::Relaxed);
         if taken.is_ok() {
             return;
         }
         self.count.fetch_add(WRITER, Ordering::Relaxed);
         let mut backoff = Backoff::default();
-        while self.count.load(Ordering::Acquire) != ATTACHED + WRITER {
+        while self.count.load(acquire) != ATTACHED + WRITER && !Mutant::VmaWriteNoWait.is_active() {
             backoff.snooze();
         }
     }
@@ -164,7 +171,7 @@ impl VmaLock {
             let counted = self.count.compare_exchange_weak(
                 count,
                 count + 1,
-                Ordering::Acquire,
+                Mutant::VmaReadCountRelaxed.weakens(Ordering::Acquire),
                 Ordering::Relaxed,
             );
             match counted {
@@ -174,7 +181,8 @@ impl VmaLock {
         }
         let guard = VmaRead { lock: self };
         // The acquiring load also makes the changes of the section that ended last visible.
-        if self.seq.load(Ordering::Relaxed) == mm.get() {
+        let locked = self.seq.load(Ordering::Relaxed) == mm.get();
+        if locked && !Mutant::VmaReadUnchecked.is_active() {
             return None;
         }
         Some(guard)
@@ -189,7 +197,8 @@ pub struct VmaRead<'a> {
 
 impl Drop for VmaRead<'_> {
     fn drop(&mut self) {
-        self.lock.count.fetch_sub(1, Ordering::Release);
+        let order = Mutant::VmaReadEndRelaxed.weakens(Ordering::Release);
+        self.lock.count.fetch_sub(1, order);
     }
 }
 

@@ -1,0 +1,65 @@
+//! The protocols of `sim-sync` under loom: every schedule of a few threads, with every value that
+//! a load may return under the C11 memory model.
+//!
+//! A test is a [`Check`]: a model that holds, and the mistakes that it is shown to notice. See
+//! docs/concurrency.md for what each proves.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+use sim_sync::Mutant;
+
+/// A model, and the mistakes that it notices.
+pub struct Check {
+    /// What is run for each schedule.
+    pub model: fn(),
+    /// Mistakes with each of which some schedule fails.
+    pub mutants: &'static [Mutant],
+    /// Involuntary switches of threads that a schedule may have; all if `None`.
+    pub preemptions: Option<usize>,
+}
+
+impl Check {
+    fn explore(&self) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = self.preemptions;
+        builder.check(self.model);
+    }
+
+    /// Checks that the model holds, and that it does not with any of the mistakes.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn run(&self) {
+        self.explore();
+        let missed: Vec<_> = self
+            .mutants
+            .iter()
+            .filter(|mutant| mutant.during(|| quietly(|| self.explore())).is_ok())
+            .collect();
+        assert!(missed.is_empty(), "not noticed: {missed:?}");
+    }
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what is expected to panic, without a message.
+fn quietly(run: impl FnOnce()) -> std::thread::Result<()> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    QUIET.set(false);
+    result
+}
