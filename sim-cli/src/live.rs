@@ -33,8 +33,10 @@ mod here {
         Ok(Box::new(kernel))
     }
 
-    pub(crate) fn adopt_swap(setup: &mut Setup) {
-        setup.limits.swap = live::swap_space().min(setup.limits.swap);
+    pub(crate) fn adopt(setup: &mut Setup) {
+        let limits = &mut setup.limits;
+        limits.swap = live::swap_space().min(limits.swap);
+        limits.ram = live::memory().unwrap_or(limits.ram);
     }
 
     pub(crate) fn contestant() -> Box<dyn Contestant> {
@@ -87,7 +89,7 @@ mod here {
         Err(trouble())
     }
 
-    pub(crate) fn adopt_swap(_: &mut Setup) {}
+    pub(crate) fn adopt(_: &mut Setup) {}
 
     pub(crate) fn contestant() -> Box<dyn Contestant> {
         unreachable!("asked for only where a live kernel is available")
@@ -121,10 +123,10 @@ pub(crate) fn new(setup: &Setup) -> Result<Box<dyn Backend>, Trouble> {
     here::new(setup)
 }
 
-/// Takes swap space away from a set-up as far as the running kernel has none, so that both sides
-/// have the same.
-pub(crate) fn adopt_swap(setup: &mut Setup) {
-    here::adopt_swap(setup);
+/// Gives a set-up the memory of the running kernel, and swap space no more than that has, so that
+/// both sides have the same.
+pub(crate) fn adopt(setup: &mut Setup) {
+    here::adopt(setup);
 }
 
 /// It as a side of the fuzzer; only where it is [`available`].

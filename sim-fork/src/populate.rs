@@ -1,12 +1,15 @@
 //! Faulting pages in on the kernel's account (`mm/gup.c: populate_vma_page_range()`,
 //! `__mm_populate()`, `faultin_page_range()`, 6.19).
 
+use std::collections::BTreeSet;
+
 use sim_core::store::{NoMemory, VmaStore};
 use sim_core::{Errno, Mapped, Outcome, PMD_SIZE, PageRange, VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, Pfn};
+use sim_pagetable::{Arch, Entry, FrameFlags, Pfn};
 
 use crate::error::{FaultError, PopulateError};
 use crate::fault::{Fault, FaultKind};
+use crate::file::CachedPage;
 use crate::folio;
 use crate::pager::{Pager, Seen};
 use crate::shared::Shared;
@@ -32,9 +35,46 @@ pub(crate) fn finish<A: Arch, S: VmaStore>(
 /// Pages after a fault that fault-around maps at most.
 const AROUND: u64 = 16;
 
-/// Pages that were not there before the last fault of a populate.
+/// What a populate of locked memory knows of pages that are on their way to the unevictable ones.
 #[derive(Default)]
-pub(crate) struct Fresh(Vec<VirtAddr>);
+pub(crate) struct Fresh {
+    /// Pages that were not there before the last fault.
+    absent: Vec<VirtAddr>,
+    /// Pages of the file that were locked before.
+    settled: BTreeSet<Pfn>,
+}
+
+impl Fresh {
+    /// Before a part of a VMA is populated.
+    pub(crate) fn of<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, range: PageRange) -> Self {
+        let object = vma.file().filter(|_| vma.flags().contains(VmFlags::LOCKED));
+        let Some(object) = object.and_then(|file| pager.shared.files.get(file.id)) else {
+            return Self::default();
+        };
+        let (first, end) = (vma.pgoff_of(range.start()), vma.pgoff_of(range.end()));
+        let locked = |page| match page {
+            CachedPage::Present(pfn) => {
+                let flags = folio::flags_of(pager.frames(), pfn);
+                flags.contains(FrameFlags::MLOCKED).then_some(pfn)
+            }
+            CachedPage::Swapped(_) | CachedPage::OnDisk(_) => None,
+        };
+        let state = object.lock();
+        let pages = state.pages_from(first.get());
+        let pages = pages.take_while(|(index, _)| *index < end.get());
+        Self {
+            absent: Vec::new(),
+            settled: pages.filter_map(|(_, page)| locked(page)).collect(),
+        }
+    }
+
+    /// Is a page that a fault brought on its way, but not there yet?
+    fn is_unsettled(&self, fault: &Fault<'_>, (before, now): (Option<Pfn>, Option<Pfn>)) -> bool {
+        fault.vma.flags().contains(VmFlags::LOCKED)
+            && (before != now || self.absent.contains(&fault.addr))
+            && !now.is_some_and(|pfn| self.settled.contains(&pfn))
+    }
+}
 
 /// What a populate does about a VMA that cannot be populated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -99,7 +139,7 @@ impl<A: Arch> Pager<'_, A> {
             FaultKind::Read
         };
         let mut addr = range.start();
-        let mut fresh = Fresh::default();
+        let mut fresh = Fresh::of(self, vma, range);
         while addr < range.end() {
             let fault = Fault {
                 vma,
@@ -130,8 +170,8 @@ impl<A: Arch> Pager<'_, A> {
             match self.seen(va(fault.addr)) {
                 Seen::Pte(entry) if follows(fault, entry) => {
                     // Only a locked VMA makes pages unevictable, and not at once.
-                    let unsettled = fault.vma.flags().contains(VmFlags::LOCKED)
-                        && (fresh.0.contains(&fault.addr) || self.page_at(fault.addr) != before);
+                    let now = self.page_at(fault.addr);
+                    let unsettled = fresh.is_unsettled(fault, (before, now));
                     self.touch(fault, entry, unsettled);
                     return Ok(fault.addr.add_pages(1));
                 }
@@ -157,14 +197,14 @@ impl<A: Arch> Pager<'_, A> {
 
     /// Remembers which pages fault-around may be about to map.
     fn note_absent(&self, fault: &Fault<'_>, fresh: &mut Fresh) {
-        fresh.0.clear();
+        fresh.absent.clear();
         if fault.vma.is_anon() || !fault.vma.flags().contains(VmFlags::LOCKED) {
             return;
         }
         let end = fault.addr.add_pages(AROUND).min(fault.vma.end());
         let after = PageRange::new(fault.addr, end);
         let absent = after.iter_pages().filter(|&at| self.page_at(at).is_none());
-        fresh.0.extend(absent);
+        fresh.absent.extend(absent);
     }
 
     fn touch(&self, fault: &Fault<'_>, entry: Entry<A>, unsettled: bool) {

@@ -31,19 +31,31 @@ pub struct Divergence {
 }
 
 impl Divergence {
-    /// What differs in a line, then both states side by side.
+    /// What differs, in a line, then both states side by side.
     pub fn render(&self, names: (&str, &str)) -> String {
-        let mut text = format!(
-            "step {}: {} in process {}: {}\n",
+        let states = self.states(names).unwrap_or_default();
+        format!(
+            "step {}: {} in process {}: {}\n{states}",
             self.index,
             self.call.op(),
             self.pid,
-            self.difference
-        );
-        if let (Some(left), Some(right)) = (&self.left, &self.right) {
-            text.push_str(&side_by_side(names, left, right));
+            self.summary()
+        )
+    }
+
+    /// What differs, and in which process if that is another one.
+    pub fn summary(&self) -> String {
+        if self.seen_in == self.pid {
+            self.difference.to_string()
+        } else {
+            format!("{} (seen in process {})", self.difference, self.seen_in)
         }
-        text
+    }
+
+    /// Both states side by side, if they were compared.
+    pub fn states(&self, names: (&str, &str)) -> Option<String> {
+        let (left, right) = (self.left.as_ref()?, self.right.as_ref()?);
+        Some(side_by_side(names, left, right))
     }
 }
 

@@ -87,6 +87,15 @@ pub(crate) fn run(arguments: &ExplainArguments, output: &mut Output) -> Result<E
     Ok(Ending::good_if(good))
 }
 
+/// The step of the n-th report of a run, from 0; `None` if there are not so many.
+pub(crate) fn nth(scenario: &Scenario, n: usize) -> Result<Option<Explained<'_>>, Trouble> {
+    let mut runs = Runs::new(scenario, None)?;
+    for _ in 0..n {
+        runs.step()?;
+    }
+    runs.step()
+}
+
 fn read(arguments: &ExplainArguments, output: &Output) -> Result<Scenario, Trouble> {
     let overrides = Overrides {
         kernel: None,

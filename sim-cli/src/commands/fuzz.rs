@@ -62,7 +62,7 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
     let kernel = arguments.kernel.or(arguments.live.then_some(Kernel::Host));
     let mut setup = simulator::setup(kernel)?;
     if arguments.live {
-        live::adopt_swap(&mut setup);
+        live::adopt(&mut setup);
     }
     Ok(Options {
         first_run: arguments.first_run,

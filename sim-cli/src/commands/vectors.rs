@@ -94,7 +94,7 @@ fn from_scenarios(
 fn from_scenario(scenario: &Scenario, verify: bool) -> Result<Made, Trouble> {
     let mut setup = scenario.setup.clone();
     if verify {
-        live::adopt_swap(&mut setup);
+        live::adopt(&mut setup);
     }
     let mut machine = simulator::new(&setup)?;
     if !verify {
@@ -236,7 +236,7 @@ fn stage(arguments: &VectorsArguments) -> Result<(Setup, Option<Box<dyn Contesta
     if kernel != Some(Kernel::Host) {
         return Ok((setup, None));
     }
-    live::adopt_swap(&mut setup);
+    live::adopt(&mut setup);
     Ok((setup, Some(live::contestant())))
 }
 

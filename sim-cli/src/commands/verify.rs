@@ -1,32 +1,31 @@
 //! `vmsim verify`: scenarios in the simulator and on the running kernel, step by step.
 
 use sim_core::Features;
-use sim_oracle::lockstep::Side;
+use sim_oracle::lockstep::{Divergence, Side};
 use sim_oracle::{Comparison, Lockstep};
 use sim_scenario::scenario::FeatureSwitch;
 use sim_scenario::source::Place;
 use sim_scenario::{Observer, Overrides, Scenario, StepReport};
 
 use crate::arguments::VerifyArguments;
+use crate::commands::explain::{self, Explained};
 use crate::ending::{Ending, Trouble};
 use crate::output::Output;
 use crate::print;
 use crate::{live, scenarios, simulator};
 
 /// How a scenario's comparison came out.
-#[derive(Clone, Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum Verdict<'s> {
     /// So many steps, and no difference.
     Agrees(usize),
     /// They differ.
-    Differs(Box<Difference>),
+    Differs(Box<Difference<'s>>),
     /// It cannot be run on a live kernel, and why.
     NotPossible(String),
 }
 
 /// The first difference of a scenario.
-#[derive(Clone, Debug)]
-pub(crate) struct Difference {
+pub(crate) struct Difference<'s> {
     /// Where the step is.
     pub(crate) place: Place,
     /// Its index.
@@ -35,15 +34,22 @@ pub(crate) struct Difference {
     pub(crate) op: &'static str,
     /// Its process.
     pub(crate) process: String,
-    /// What differs, then both states.
-    pub(crate) text: String,
+    /// What differs.
+    pub(crate) what: String,
+    /// Both states side by side.
+    pub(crate) states: String,
+    /// What the simulator did in that step.
+    pub(crate) plan: Option<Explained<'s>>,
 }
 
 /// Compares every scenario, if none is wrong.
 pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<Ending, Trouble> {
     let scenarios = scenarios::read_all(&arguments.paths, Overrides::default(), output)?;
     live::available()?;
-    let scenarios = scenarios::on_kernel(scenarios, arguments.kernel)?;
+    let mut scenarios = scenarios::on_kernel(scenarios, arguments.kernel)?;
+    for scenario in &mut scenarios {
+        live::adopt(&mut scenario.setup);
+    }
     let (_, features) = scenarios::behaviour(arguments.kernel)?;
     let mut verdicts = Vec::new();
     for scenario in &scenarios {
@@ -85,15 +91,13 @@ fn other_behaviour(scenario: &Scenario, features: Features) -> Option<String> {
     })
 }
 
-fn verify(scenario: &Scenario, arguments: &VerifyArguments) -> Result<Verdict, Trouble> {
-    let mut setup = scenario.setup.clone();
-    live::adopt_swap(&mut setup);
-    let mut kernel = match live::new(&setup) {
+fn verify<'s>(scenario: &'s Scenario, arguments: &VerifyArguments) -> Result<Verdict<'s>, Trouble> {
+    let mut kernel = match live::new(&scenario.setup) {
         Ok(kernel) => kernel,
         Err(Trouble::Impossible(why)) => return Ok(Verdict::NotPossible(why)),
         Err(wrong) => return Err(wrong),
     };
-    let mut simulator = simulator::new(&setup)?;
+    let mut simulator = simulator::new(&scenario.setup)?;
     let mut both = Lockstep::new(
         &mut *simulator,
         &mut *kernel,
@@ -102,11 +106,9 @@ fn verify(scenario: &Scenario, arguments: &VerifyArguments) -> Result<Verdict, T
     let mut watcher = Watcher::default();
     let result = sim_scenario::run(scenario, &mut both, &mut watcher);
     if let Some(at) = watcher.differs {
-        let text = both
-            .into_divergence()
-            .map_or_else(String::new, |found| found.render(("simulator", "kernel")));
+        let found = both.into_divergence();
         return Ok(Verdict::Differs(Box::new(
-            at.into_difference(scenario, text),
+            at.into_difference(scenario, found)?,
         )));
     }
     match result {
@@ -119,8 +121,8 @@ fn verify(scenario: &Scenario, arguments: &VerifyArguments) -> Result<Verdict, T
 }
 
 /// A difference is the answer; otherwise, if nothing could be compared, there is none.
-fn ending(verdicts: &[Verdict]) -> Result<Ending, Trouble> {
-    let differs = |verdict: &Verdict| matches!(verdict, Verdict::Differs(_));
+fn ending(verdicts: &[Verdict<'_>]) -> Result<Ending, Trouble> {
+    let differs = |verdict: &Verdict<'_>| matches!(verdict, Verdict::Differs(_));
     if verdicts.iter().any(differs) {
         return Ok(Ending::Found);
     }
@@ -143,22 +145,32 @@ fn ending(verdicts: &[Verdict]) -> Result<Ending, Trouble> {
 /// Notes the step at which the back ends came to differ.
 #[derive(Default)]
 struct Watcher {
+    reports: usize,
     differs: Option<At>,
 }
 
 struct At {
+    report: usize,
     step: sim_scenario::scenario::Step,
 }
 
 impl At {
-    fn into_difference(self, scenario: &Scenario, text: String) -> Difference {
-        Difference {
+    fn into_difference(
+        self,
+        scenario: &Scenario,
+        found: Option<Divergence>,
+    ) -> Result<Difference<'_>, Trouble> {
+        let what = found.as_ref().map(Divergence::summary);
+        let states = found.and_then(|found| found.states(("simulator", "kernel")));
+        Ok(Difference {
             place: scenario.source.place(self.step.span),
             step: self.step.index,
             op: self.step.op.name(),
             process: self.step.process,
-            text,
-        }
+            what: what.unwrap_or_default(),
+            states: states.unwrap_or_default(),
+            plan: explain::nth(scenario, self.report)?,
+        })
     }
 }
 
@@ -166,8 +178,10 @@ impl Observer<Lockstep<'_>> for Watcher {
     fn after_step(&mut self, report: &StepReport<'_>, both: &mut Lockstep<'_>) {
         if self.differs.is_none() && both.divergence().is_some() {
             self.differs = Some(At {
+                report: self.reports,
                 step: report.step.clone(),
             });
         }
+        self.reports += 1;
     }
 }

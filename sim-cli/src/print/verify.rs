@@ -3,12 +3,13 @@
 use serde::Serialize;
 use sim_scenario::Scenario;
 
+use super::explain::{self, StepEntry};
 use super::run::count;
 use crate::commands::verify::{Difference, Verdict};
 use crate::output::{Output, Style};
 
 /// A scenario's line, and the difference if there is one.
-pub(crate) fn scenario(scenario: &Scenario, verdict: &Verdict, output: &mut Output) {
+pub(crate) fn scenario(scenario: &Scenario, verdict: &Verdict<'_>, output: &mut Output) {
     let (mark, rest) = match verdict {
         Verdict::Agrees(steps) => (
             output.paint(Style::Good, "agrees"),
@@ -20,30 +21,38 @@ pub(crate) fn scenario(scenario: &Scenario, verdict: &Verdict, output: &mut Outp
     let name = scenario.source.name();
     output.line(format!("{name}: {mark} {rest}").trim_end());
     if let Verdict::Differs(found) = verdict {
-        difference(name, found, output);
+        difference(scenario, found, output);
     }
 }
 
-fn difference(name: &str, found: &Difference, output: &mut Output) {
+fn difference(scenario: &Scenario, found: &Difference<'_>, output: &mut Output) {
     let Difference {
         place,
         step,
         op,
         process,
-        text,
+        what,
+        states,
+        plan,
     } = found;
+    let name = scenario.source.name();
     output.line(format!(
-        "  {name}:{}:{}: step {step}: {op} in {process}",
+        "  {name}:{}:{}: step {step}: {op} in {process}: {what}",
         place.line, place.column
     ));
-    for line in text.lines() {
+    for line in states.lines() {
         output.line(format!("    {line}").trim_end());
+    }
+    if let Some(plan) = plan {
+        let heading = output.paint(Style::Strong, "what the simulator did in this step");
+        output.line(format!("  {heading}"));
+        explain::step(plan, scenario, output);
     }
 }
 
 /// The last line.
-pub(crate) fn summary(verdicts: &[Verdict], output: &mut Output) {
-    let number = |wanted: fn(&Verdict) -> bool| verdicts.iter().filter(|v| wanted(v)).count();
+pub(crate) fn summary(verdicts: &[Verdict<'_>], output: &mut Output) {
+    let number = |wanted: fn(&Verdict<'_>) -> bool| verdicts.iter().filter(|v| wanted(v)).count();
     let agree = number(|verdict| matches!(verdict, Verdict::Agrees(_)));
     let differ = number(|verdict| matches!(verdict, Verdict::Differs(_)));
     let skipped = number(|verdict| matches!(verdict, Verdict::NotPossible(_)));
@@ -79,10 +88,12 @@ struct Found<'a> {
     op: &'static str,
     process: &'a str,
     text: &'a str,
+    states: &'a str,
+    plan: Option<StepEntry>,
 }
 
 /// All of it as JSON.
-pub(crate) fn document(scenarios: &[Scenario], verdicts: &[Verdict]) -> String {
+pub(crate) fn document(scenarios: &[Scenario], verdicts: &[Verdict<'_>]) -> String {
     let entries: Vec<_> = scenarios
         .iter()
         .zip(verdicts)
@@ -94,10 +105,10 @@ pub(crate) fn document(scenarios: &[Scenario], verdicts: &[Verdict]) -> String {
     })
 }
 
-fn entry<'a>(scenario: &'a Scenario, verdict: &'a Verdict) -> Entry<'a> {
+fn entry<'a>(scenario: &'a Scenario, verdict: &'a Verdict<'_>) -> Entry<'a> {
     let (name, steps, reason, difference) = match verdict {
         Verdict::Agrees(steps) => ("agrees", Some(*steps), None, None),
-        Verdict::Differs(found) => ("differs", None, None, Some(self::found(found))),
+        Verdict::Differs(found) => ("differs", None, None, Some(self::found(scenario, found))),
         Verdict::NotPossible(why) => ("not_possible", None, Some(why.as_str()), None),
     };
     Entry {
@@ -111,13 +122,16 @@ fn entry<'a>(scenario: &'a Scenario, verdict: &'a Verdict) -> Entry<'a> {
     }
 }
 
-fn found(difference: &Difference) -> Found<'_> {
+fn found<'a>(scenario: &Scenario, difference: &'a Difference<'_>) -> Found<'a> {
+    let plan = difference.plan.as_ref();
     Found {
         step: difference.step,
         line: difference.place.line,
         column: difference.place.column,
         op: difference.op,
         process: &difference.process,
-        text: &difference.text,
+        text: &difference.what,
+        states: &difference.states,
+        plan: plan.map(|plan| StepEntry::new(plan, scenario)),
     }
 }

@@ -27,11 +27,11 @@ pub(super) fn populate<A: Arch, S: VmaStore>(
         FaultKind::Read
     };
     let mut addr = range.start();
-    let mut fresh = Fresh::default();
     while addr < range.end() {
         let id = mm.check_populate(addr, write)?;
         let vma = mm.vma(id);
         let end = vma.end().min(range.end());
+        let mut fresh = Fresh::of(pager, vma, PageRange::new(addr, end));
         while addr < end {
             let fault = Fault {
                 vma,

@@ -4,6 +4,7 @@
 //! results, then layout, then flags, then counters and pages, so that the first difference reported
 //! is the one that explains the others.
 
+mod align;
 mod difference;
 mod pages;
 mod render;

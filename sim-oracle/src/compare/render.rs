@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use sim_core::{PageState, Snapshot, VmaSnapshot};
 
+use super::align::align;
+
 /// One VMA in one line, in the manner of maps, with flags.
 pub(super) fn vma(vma: &VmaSnapshot) -> String {
     let perms = vma.flags.perms();
@@ -113,12 +115,9 @@ pub fn side_by_side(names: (&str, &str), left: &Snapshot, right: &Snapshot) -> S
         .unwrap_or(0)
         .max(names.0.chars().count());
     let mut text = format!("{:<width$}   {}\n", names.0, names.1);
-    for i in 0..left.len().max(right.len()) {
-        let (l, r) = (
-            left.get(i).map_or("", String::as_str),
-            right.get(i).map_or("", String::as_str),
-        );
+    for (l, r) in align(&left, &right) {
         let mark = if l == r { ' ' } else { '!' };
+        let (l, r) = (l.unwrap_or_default(), r.unwrap_or_default());
         let line = format!("{l:<width$} {mark} {r}");
         text.push_str(line.trim_end());
         text.push('\n');

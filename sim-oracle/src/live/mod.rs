@@ -20,6 +20,7 @@ mod error;
 mod files;
 mod host;
 mod limits;
+mod memory;
 mod pagemap;
 mod policy;
 mod probe;
@@ -27,7 +28,7 @@ mod process;
 mod settings;
 mod smaps;
 mod snapshot;
-mod swap;
+
 mod uffd;
 pub(crate) mod worker;
 
@@ -37,8 +38,8 @@ use sim_core::{Arch, Backend, BackendError, Call, Outcome, Pid, Setup, Snapshot,
 
 pub use error::LiveError;
 pub use host::{availability, kernel_release};
+pub use memory::{memory, swap_space};
 pub use probe::{Probe, probe};
-pub use swap::swap_space;
 
 use files::Files;
 use limits::Privileges;

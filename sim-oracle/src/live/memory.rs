@@ -1,4 +1,4 @@
-//! How much swap space the running kernel has.
+//! How much memory and swap space the running kernel has.
 
 use sim_core::Bytes;
 
@@ -11,4 +11,14 @@ pub fn swap_space() -> Bytes {
         .skip(1)
         .filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
     Bytes::new(kilobytes.sum::<u64>().saturating_mul(1024))
+}
+
+/// All its memory, `None` where that cannot be read (`/proc/meminfo`).
+pub fn memory() -> Option<Bytes> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = total.split_whitespace().next()?.parse().ok()?;
+    Some(Bytes::new(kilobytes.saturating_mul(1024)))
 }
