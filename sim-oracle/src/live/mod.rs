@@ -28,7 +28,6 @@ mod process;
 mod settings;
 mod smaps;
 mod snapshot;
-
 mod uffd;
 pub(crate) mod worker;
 
