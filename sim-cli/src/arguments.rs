@@ -106,6 +106,13 @@ pub(crate) struct RunArguments {
     /// Only print what failed, and the summary.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// How often a scenario with `parallel` runs again, each time in another order of its threads.
+    /// What is shown is the first run, in which the threads go one after another.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) schedules: u32,
+    /// What those orders are made from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 /// Arguments of `vmsim explain`.

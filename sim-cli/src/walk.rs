@@ -69,7 +69,7 @@ impl<'s> Walk<'s> {
 
     /// The name of a live process.
     pub(crate) fn name(&self, pid: Pid) -> Option<&'s str> {
-        self.stepper.executor().process_name(pid)
+        self.stepper.process_name(pid)
     }
 
     /// Every live process.

@@ -64,4 +64,22 @@ pub trait Backend {
     fn check_invariants(&mut self) -> Result<(), String> {
         Ok(())
     }
+
+    /// The same back end for several threads; `None` if it serves one only.
+    fn concurrent(&self) -> Option<&dyn Concurrent> {
+        None
+    }
+}
+
+/// A back end that several threads use at the same time.
+pub trait Concurrent: Sync {
+    /// Runs a call in a process, as [`Backend::call`] does.
+    ///
+    /// # Errors
+    /// As [`Backend::call`].
+    fn call_shared(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError>;
+
+    /// Says whether several threads are about to make calls. Only one thread may run when this
+    /// changes.
+    fn expect_threads(&self, several: bool);
 }

@@ -37,7 +37,7 @@ pub use addr::{
     VirtAddr,
 };
 pub use anon_vma::{AnonVmaView, AnonVmas};
-pub use backend::{Backend, BackendError, SnapshotLevel};
+pub use backend::{Backend, BackendError, Concurrent, SnapshotLevel};
 pub use call::{
     Access, Advice, Call, MapFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, Policy, Prot,
     SyscallRange, UffdCopySource, UffdMode,

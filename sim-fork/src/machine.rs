@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sim_core::store::{DefaultStore, VmaStore};
 use sim_core::{
-    Backend, BackendError, BrkFields, Call, Event, Outcome, Pid, Profile, Setup, Snapshot,
-    SnapshotLevel, VirtAddr,
+    Backend, BackendError, BrkFields, Call, Concurrent, Event, Outcome, Pid, Profile, Setup,
+    Snapshot, SnapshotLevel, VirtAddr,
 };
 use sim_pagetable::{Arch, Arm64, X86_64, X86_64NoSoftDirty};
 use sim_sync::ReadMostly;
@@ -192,6 +192,20 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
 
     fn check_invariants(&mut self) -> Result<(), String> {
         SimBackend::check_invariants(self)
+    }
+
+    fn concurrent(&self) -> Option<&dyn Concurrent> {
+        Some(self)
+    }
+}
+
+impl<A: Arch, S: VmaStore> Concurrent for Machine<A, S> {
+    fn call_shared(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
+        self.run(pid, call)
+    }
+
+    fn expect_threads(&self, several: bool) {
+        self.set_concurrent(several);
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Outcome, PageRun, PageState, Smaps, Snapshot, VirtAddr, VmaSnapshot};
 use std::collections::BTreeMap;
 
-use crate::report::{Failure, ProcessReport, RunReport, StepReport, StepResult};
+use crate::report::{Failure, ProcessReport, RunReport, ScheduleReport, StepReport, StepResult};
 use crate::scenario::Scenario;
 
 /// A whole run.
@@ -26,6 +26,33 @@ pub struct RunDocument {
     pub steps: Vec<StepDocument>,
     /// Every process that is alive at the end.
     pub processes: Vec<ProcessDocument>,
+    /// Under which schedules it ran, if it has `parallel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedules: Option<SchedulesDocument>,
+}
+
+/// The schedules of a scenario with `parallel`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SchedulesDocument {
+    /// What they are made from.
+    pub seed: u64,
+    /// How many ran; number 0 is one thread after another.
+    pub ran: u32,
+    /// The numbers of those in which something was not as expected.
+    pub failed: Vec<u32>,
+    /// The number of the one that this document shows: the first that failed, otherwise 0.
+    pub shown: u32,
+}
+
+impl SchedulesDocument {
+    fn new(report: &ScheduleReport) -> Self {
+        Self {
+            seed: report.seed,
+            ran: report.ran,
+            failed: report.failed.clone(),
+            shown: report.shown,
+        }
+    }
 }
 
 /// A step that ran once.
@@ -200,6 +227,7 @@ impl RunDocument {
                 .map(|step| StepDocument::new(step, scenario))
                 .collect(),
             processes: report.processes.iter().map(ProcessDocument::new).collect(),
+            schedules: report.schedules.as_ref().map(SchedulesDocument::new),
         }
     }
 }
@@ -208,7 +236,7 @@ impl RunDocument {
 /// millions of steps.
 impl Serialize for RunReport<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("RunDocument", 6)?;
+        let mut document = serializer.serialize_struct("RunDocument", 7)?;
         document.serialize_field("title", &self.scenario.title)?;
         document.serialize_field("kernel", self.kernel().name())?;
         document.serialize_field("arch", self.arch().name())?;
@@ -216,6 +244,12 @@ impl Serialize for RunReport<'_> {
         document.serialize_field("steps", &Steps(self))?;
         let processes: Vec<_> = self.processes.iter().map(ProcessDocument::new).collect();
         document.serialize_field("processes", &processes)?;
+        match &self.schedules {
+            Some(report) => {
+                document.serialize_field("schedules", &SchedulesDocument::new(report))?;
+            }
+            None => document.skip_field("schedules")?,
+        }
         document.end()
     }
 }

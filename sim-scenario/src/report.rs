@@ -15,6 +15,21 @@ pub struct RunReport<'s> {
     pub steps: Vec<StepReport<'s>>,
     /// The processes that live at the end, by number.
     pub processes: Vec<ProcessReport<'s>>,
+    /// Under which schedules it ran, if it has threads.
+    pub schedules: Option<ScheduleReport>,
+}
+
+/// The schedules of a scenario with `parallel`, and how they came out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScheduleReport {
+    /// What they are made from.
+    pub seed: u64,
+    /// How many ran, the first one included.
+    pub ran: u32,
+    /// The numbers of those in which something was not as expected.
+    pub failed: Vec<u32>,
+    /// The number of the one that is reported: the first that failed, otherwise 0.
+    pub shown: u32,
 }
 
 impl RunReport<'_> {

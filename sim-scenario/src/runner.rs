@@ -4,9 +4,9 @@ use std::fmt;
 
 use sim_core::{Backend, BackendError, Pid, SnapshotLevel};
 
-use crate::executor::Executor;
 use crate::report::{ProcessReport, RunReport, StepReport};
 use crate::scenario::{Scenario, Step};
+use crate::schedule::Schedule;
 use crate::source::Place;
 use crate::stepper::Stepper;
 
@@ -59,7 +59,8 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Runs every step, goes on after failed expectations, and reads the final state.
+/// Runs every step, goes on after failed expectations, and reads the final state. The threads of
+/// `parallel` run one after another.
 ///
 /// # Errors
 /// If the back end itself cannot go on; nothing that the scenario does is an error.
@@ -68,7 +69,21 @@ pub fn run<'s, B: Backend + ?Sized>(
     backend: &mut B,
     observer: &mut dyn Observer<B>,
 ) -> Result<RunReport<'s>, RunError> {
-    let mut stepper = Stepper::new(scenario);
+    run_scheduled(scenario, Schedule::InOrder, backend, observer)
+}
+
+/// The same, with the threads of `parallel` as a schedule says. What happens in threads is observed
+/// when they have joined.
+///
+/// # Errors
+/// As [`run`]; and if threads are to run at the same time on a back end that serves one only.
+pub fn run_scheduled<'s, B: Backend + ?Sized>(
+    scenario: &'s Scenario,
+    schedule: Schedule,
+    backend: &mut B,
+    observer: &mut dyn Observer<B>,
+) -> Result<RunReport<'s>, RunError> {
+    let mut stepper = Stepper::scheduled(scenario, schedule);
     let mut steps = Vec::new();
     while let Some(finished) = stepper.step_observed(backend, observer)? {
         let mut report = finished.report;
@@ -79,27 +94,27 @@ pub fn run<'s, B: Backend + ?Sized>(
         observer.after_step(&report, backend);
         steps.push(report);
     }
-    let processes = final_state(scenario, stepper.executor(), backend)?;
+    let processes = final_state(&stepper, backend)?;
     Ok(RunReport {
         scenario,
         steps,
         processes,
+        schedules: None,
     })
 }
 
 fn final_state<'s, B: Backend + ?Sized>(
-    scenario: &Scenario,
-    executor: &Executor<'s>,
+    stepper: &Stepper<'s>,
     backend: &mut B,
 ) -> Result<Vec<ProcessReport<'s>>, RunError> {
     let failed = |error| RunError {
         at: None,
-        file: scenario.source.name().to_owned(),
+        file: stepper.scenario().source.name().to_owned(),
         error,
     };
     let mut processes = Vec::new();
     for pid in backend.processes() {
-        let Some(name) = executor.process_name(pid) else {
+        let Some(name) = stepper.process_name(pid) else {
             continue;
         };
         let snapshot = backend.snapshot(pid, SnapshotLevel::All).map_err(failed)?;

@@ -163,13 +163,19 @@ fn expect() -> Value {
             .chain(Signal::ALL.iter().map(|signal| signal.name()))
             .chain(["ok", "any", "UFFD_WAIT", "LIVELOCK"]),
     );
+    let one = json!([
+        { "enum": outcomes },
+        { "type": "integer", "minimum": 0 },
+        { "type": "string", "pattern": "^[0-9]|\\]$" },
+    ]);
+    let mut any = one.clone();
+    if let Value::Array(alternatives) = &mut any {
+        let list = json!({ "type": "array", "minItems": 1, "items": { "anyOf": one } });
+        alternatives.push(list);
+    }
     json!({
-        "description": "the outcome; \"ok\" if it is not said",
-        "anyOf": [
-            { "enum": outcomes },
-            { "type": "integer", "minimum": 0 },
-            { "type": "string", "pattern": "^[0-9]|\\]$" },
-        ],
+        "description": "the outcome, or a list of those that are right; \"ok\" if it is not said",
+        "anyOf": any,
     })
 }
 

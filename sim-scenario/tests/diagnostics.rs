@@ -228,14 +228,50 @@ const CASES: &[(&str, &[&str])] = &[
     ),
     ("op = 'brk', to = '+x'", &["20 this is not a number"]),
     (
-        "op = 'parallel', threads = [[{ op = 'exit' }]]",
-        &["8 `parallel` is not modelled yet (put the steps one after another)"],
+        "op = 'parallel', threads = [{ op = 'exit' }]",
+        &["31 this is a table"],
     ),
     (
-        "op = 'parallel', threads = [{ op = 'exit' }]",
+        "op = 'parallel', expect = 'ENOMEM', threads = []",
+        &["29 `parallel` has no outcome (give `expect` to the step whose outcome is meant)"],
+    ),
+    (
+        "op = 'parallel', threads = [[{ op = 'munmap', range = 'buf' }, { op = 'check' }]]",
+        &["73 a `check` inside `parallel` (put it after the block: there the threads have joined)"],
+    ),
+    (
+        "op = 'parallel', threads = [[{ op = 'repeat', times = 2, step = [{ op = 'inject', fail_alloc = 1 }] }]]",
         &[
-            "8 `parallel` is not modelled yet (put the steps one after another)",
-            "31 this is a table",
+            "75 an `inject` inside `parallel` (the failure would strike any of the threads; inject into steps outside)",
+        ],
+    ),
+    (
+        "op = 'parallel', threads = [[{ op = 'parallel', threads = [] }]]",
+        &["39 a `parallel` inside `parallel` (give the outer one more threads)"],
+    ),
+    (
+        "op = 'parallel', threads = [[{ op = 'exit' }], [{ op = 'munlockall' }]]",
+        &["39 another thread of the block runs in `main` (let it end or execute after the block)"],
+    ),
+    (
+        "op = 'parallel', threads = [[{ op = 'fork', name = 'c' }], [{ op = 'fork', name = 'c' }]]",
+        &[
+            "39 another thread of the block forks a `c` too (choose another name)",
+            "70 another thread of the block forks a `c` too (choose another name)",
+        ],
+    ),
+    (
+        "op = 'parallel', threads = [[{ op = 'fork', name = 'c' }], [{ op = 'exit', in = 'c' }]]",
+        &["83 there is no process `c` at this point"],
+    ),
+    (
+        "op = 'parallel', threads = [[{ op = 'mremap', range = 'buf', new_len = '8p', name = 'buf' }], [{ op = 'read', range = 'buf' }]]",
+        &["39 another thread of the block uses the name `buf` (choose another name)"],
+    ),
+    (
+        "op = 'parallel', threads = [[{ op = 'brk', to = '+4p' }], [{ op = 'brk', to = 0 }]]",
+        &[
+            "39 another thread of the block moves the break too (give the address that it is to move to)",
         ],
     ),
     (

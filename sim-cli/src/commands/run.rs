@@ -2,7 +2,7 @@
 
 use sim_core::Pid;
 use sim_fork::{DumpKind, SimBackend};
-use sim_scenario::{Observer, Overrides, RunReport, Scenario, StepReport};
+use sim_scenario::{Again, Observer, Overrides, RunReport, Scenario, Schedules, StepReport};
 
 use crate::arguments::RunArguments;
 use crate::ending::{Ending, Trouble};
@@ -47,7 +47,12 @@ fn documents(
             running: None,
             peaks: Peaks::default(),
         };
-        reports.push(go(&mut watcher, &mut *simulator)?);
+        let report = go(&mut watcher, &mut *simulator)?;
+        let again = again(scenario, arguments)?;
+        reports.push(match again {
+            Some(again) => again.shown(report, schedules(arguments)),
+            None => report,
+        });
     }
     let good = reports.iter().all(RunReport::is_ok);
     match reports.as_slice() {
@@ -104,7 +109,8 @@ impl Session<'_> {
         let mut simulator = simulator::new(&scenario.setup)?;
         let arguments = self.arguments;
         if !arguments.quiet {
-            print::run::heading(scenario, self.report_to());
+            let schedules = scenario.has_threads().then(|| schedules(arguments));
+            print::run::heading(scenario, schedules, self.report_to());
         }
         let mut watcher = Watcher {
             scenario,
@@ -129,6 +135,21 @@ impl Session<'_> {
             let shown = peaks.shown(limit, arguments.map_count);
             print::run::peaks(&shown, limit, self.report_to());
         }
+        self.again(scenario, &report)
+    }
+
+    /// Other orders of the threads, if there are threads.
+    fn again(&mut self, scenario: &Scenario, first: &RunReport<'_>) -> Result<(), Trouble> {
+        let arguments = self.arguments;
+        let Some(again) = again(scenario, arguments)? else {
+            return Ok(());
+        };
+        if !arguments.quiet || again.first.is_some() {
+            print::run::again(&again, schedules(arguments), scenario, self.report_to());
+        }
+        if let Some(report) = &again.first {
+            self.tally.add_again(report, first.is_ok());
+        }
         Ok(())
     }
 
@@ -151,6 +172,26 @@ impl Session<'_> {
             _ => Ok(Ending::good_if(tally.is_good())),
         }
     }
+}
+
+const fn schedules(arguments: &RunArguments) -> Schedules {
+    Schedules {
+        seed: arguments.seed,
+        count: arguments.schedules,
+    }
+}
+
+/// Runs a scenario with threads under the other schedules.
+fn again<'s>(
+    scenario: &'s Scenario,
+    arguments: &RunArguments,
+) -> Result<Option<Again<'s>>, Trouble> {
+    if !scenario.has_threads() {
+        return Ok(None);
+    }
+    sim_scenario::explore(scenario, schedules(arguments), arguments.check)
+        .map(Some)
+        .map_err(|error| Trouble::Impossible(error.to_string()))
 }
 
 fn go<'s>(

@@ -173,7 +173,7 @@ fn record<B: Backend + ?Sized>(
     if let (Some((pid, call)), StepResult::Call(outcome)) = (&finished.call, finished.report.result)
     {
         let name = |pid| {
-            let name = stepper.executor().process_name(pid);
+            let name = stepper.process_name(pid);
             name.map_or_else(|| pid_name(pid), str::to_owned)
         };
         recorder.record((*pid, call), outcome, states(backend)?, &name);

@@ -2,7 +2,7 @@
 
 use sim_core::{Arch, Event, Outcome, Profile};
 use sim_scenario::scenario::{Expect, Op};
-use sim_scenario::{RunReport, Scenario, StepReport, StepResult};
+use sim_scenario::{Again, RunReport, Scenario, Schedules, StepReport, StepResult};
 
 use super::{describe, events, layout};
 use crate::output::{Output, Style};
@@ -12,9 +12,13 @@ use crate::peaks::Peak;
 const OUTCOME_COLUMN: usize = 74;
 
 /// The first lines: what runs, and where.
-pub(crate) fn heading(scenario: &Scenario, output: &mut Output) {
+pub(crate) fn heading(scenario: &Scenario, schedules: Option<Schedules>, output: &mut Output) {
     let title = output.paint(Style::Strong, &scenario.title);
     let machine = machine(scenario.setup.profile, scenario.setup.arch);
+    let machine = match schedules {
+        Some(Schedules { seed, .. }) => format!("{machine}, seed {seed}"),
+        None => machine,
+    };
     let machine = output.paint(Style::Dim, machine);
     output.line(format!("{title}  {machine}"));
 }
@@ -79,7 +83,11 @@ fn outcome(report: &StepReport<'_>, output: &Output) -> String {
     };
     let painted = output.paint(style, text);
     match report.step.expect.value {
-        Expect::Errno(_) | Expect::Signal(_) | Expect::UffdWait | Expect::Livelock
+        Expect::Errno(_)
+        | Expect::Signal(_)
+        | Expect::UffdWait
+        | Expect::Livelock
+        | Expect::OneOf(_)
             if report.is_ok() =>
         {
             format!("{painted} {}", output.paint(Style::Dim, "as expected"))
@@ -118,6 +126,37 @@ pub(crate) fn processes(report: &RunReport<'_>, output: &mut Output) {
         let name = output.paint(Style::Strong, process.name);
         output.line(name);
         layout::print(&process.snapshot, output);
+    }
+}
+
+/// How a scenario with threads came out under the other schedules.
+pub(crate) fn again(
+    again: &Again<'_>,
+    schedules: Schedules,
+    scenario: &Scenario,
+    output: &mut Output,
+) {
+    let Schedules { seed, count } = schedules;
+    output.line("");
+    let (Some(report), Some(&number)) = (&again.first, again.failed.first()) else {
+        let text = format!(
+            "{}: the same",
+            self::count(count as usize, "other schedule")
+        );
+        let text = output.paint(Style::Good, text);
+        output.line(text);
+        return;
+    };
+    let failed = again.failed.len();
+    let text = format!("{failed} of {count} other schedules from seed {seed}: not as expected");
+    let text = output.paint(Style::Bad, text);
+    output.line(text);
+    output.line(format!(
+        "  the first is schedule {number}, {}:",
+        schedules.nth(number).name()
+    ));
+    for step in report.failed() {
+        failures(step, scenario, output);
     }
 }
 
@@ -160,6 +199,15 @@ impl Tally {
         self.failures += report
             .steps
             .iter()
+            .map(|step| step.failures.len())
+            .sum::<usize>();
+    }
+
+    /// Counts what failed in a run of the same scenario under another schedule.
+    pub(crate) fn add_again(&mut self, report: &RunReport<'_>, first_was_good: bool) {
+        self.failed_scenarios += usize::from(first_was_good && !report.is_ok());
+        self.failures += report
+            .failed()
             .map(|step| step.failures.len())
             .sum::<usize>();
     }

@@ -4,6 +4,7 @@
 //! [`Executor::next_action`], run the call on both, and give the outcome of the one that leads to
 //! [`Executor::answer`]. Names of ranges and processes are resolved on the way.
 
+mod block;
 mod calls;
 mod judge;
 mod processes;
@@ -27,6 +28,9 @@ pub enum Action<'s> {
     Check(CheckAction<'s>),
     /// Nothing: the step cannot be run, and its report says why.
     NotRun(StepReport<'s>),
+    /// Walk each of these to its end, in any order or at the same time, and hand each back to
+    /// [`joined`](Executor::joined).
+    Parallel(Vec<Executor<'s>>),
 }
 
 /// A call to run.
@@ -95,6 +99,8 @@ pub struct Executor<'s> {
     uses_relative_brk: bool,
     pending: Pending<'s>,
     last_step: Option<&'s Step>,
+    /// What was known when the threads of the present block started.
+    before_threads: Option<Processes<'s>>,
 }
 
 impl<'s> Executor<'s> {
@@ -112,6 +118,7 @@ impl<'s> Executor<'s> {
             uses_relative_brk,
             pending: Pending::Nothing,
             last_step: None,
+            before_threads: None,
         }
     }
 
@@ -219,12 +226,6 @@ impl<'s> Executor<'s> {
             frame.next += 1;
             match &step.op {
                 Op::Repeat { times, steps } => self.enter(steps, *times),
-                // One after another is one of the orders in which threads may run.
-                Op::Parallel { threads } => {
-                    for thread in threads.iter().rev() {
-                        self.enter(thread, 1);
-                    }
-                }
                 _ => return Some(step),
             }
         }
@@ -248,6 +249,9 @@ impl<'s> Executor<'s> {
     }
 
     fn start(&mut self, step: &'s Step) -> Action<'s> {
+        if let Op::Parallel { threads } = &step.op {
+            return Action::Parallel(self.threads(threads));
+        }
         let Some(pid) = self.processes.find(&step.process) else {
             let why = format!("there is no process `{}` at this point", step.process);
             return Action::NotRun(not_run(step, why));

@@ -27,6 +27,20 @@ struct Process<'s> {
     ranges: BTreeMap<&'s str, SyscallRange>,
 }
 
+impl Process<'_> {
+    /// Learns what `new` knows beyond `old`.
+    fn learn(&mut self, old: &Self, new: &Self) {
+        if new.mm != old.mm {
+            self.mm = new.mm;
+        }
+        for (name, range) in &new.ranges {
+            if old.ranges.get(name) != Some(range) {
+                self.ranges.insert(name, *range);
+            }
+        }
+    }
+}
+
 impl<'s> Processes<'s> {
     pub(super) fn new() -> Self {
         let main = Process {
@@ -120,6 +134,50 @@ impl<'s> Processes<'s> {
                 })?;
                 select(*whole, *pages)
                     .ok_or_else(|| format!("the pages of `{name}` end outside the address space"))
+            }
+        }
+    }
+
+    /// Every live process, ascending.
+    pub(super) fn all(&self) -> impl Iterator<Item = Pid> {
+        self.live.keys().copied()
+    }
+
+    /// The same processes; new ones get the numbers that `other` would give.
+    pub(super) fn numbering_like(&self, other: &Self) -> Self {
+        Self {
+            next_pid: other.next_pid,
+            next_mm: other.next_mm,
+            ..self.clone()
+        }
+    }
+
+    /// Leaves so many numbers to somebody else.
+    pub(super) fn set_aside(&mut self, numbers: u32) {
+        self.next_pid = self.next_pid.saturating_add(numbers);
+        self.next_mm = self.next_mm.saturating_add(numbers);
+    }
+
+    /// Learns what `thread` has come to know since it knew `before`.
+    pub(super) fn learn(&mut self, before: &Self, thread: &Self) {
+        for pid in before.live.keys() {
+            if !thread.live.contains_key(pid) {
+                self.remove(*pid);
+            }
+        }
+        for (pid, process) in &thread.live {
+            match (before.live.get(pid), self.live.get_mut(pid)) {
+                (Some(old), Some(known)) => known.learn(old, process),
+                (Some(_), None) => {}
+                (None, _) => {
+                    self.live.insert(*pid, process.clone());
+                    self.by_name.insert(process.name, *pid);
+                }
+            }
+        }
+        for (mm, at) in &thread.breaks {
+            if before.breaks.get(mm) != Some(at) {
+                self.breaks.insert(*mm, *at);
             }
         }
     }

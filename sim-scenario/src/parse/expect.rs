@@ -11,17 +11,27 @@ use crate::scenario::{Expect, RangeKind};
 use crate::source::Placed;
 
 const FORMS: &str = "\"ok\", \"any\", an errno (\"ENOMEM\"), a signal (\"SIGSEGV\"), a value \
-     (\"0x7f0000000000\", 7), \"UFFD_WAIT\" or \"LIVELOCK\"";
+     (\"0x7f0000000000\", 7), \"UFFD_WAIT\" or \"LIVELOCK\", or a list of these";
 
 /// An expectation.
 pub(super) fn expect(cx: &mut Context, value: &Value<'_>) -> Option<Placed<Expect>> {
     let span = span_of(value);
     let expect = match value.get_ref() {
+        DeValue::Array(list) if !list.is_empty() => {
+            let all: Vec<_> = list.iter().map(|value| one(cx, value)).collect();
+            all.into_iter().collect::<Option<_>>().map(Expect::OneOf)
+        }
+        _ => one(cx, value),
+    };
+    Some(Placed::new(expect?, span))
+}
+
+fn one(cx: &mut Context, value: &Value<'_>) -> Option<Expect> {
+    match value.get_ref() {
         DeValue::Integer(_) => scalar::number(cx, value, u64::MAX, FORMS).map(Expect::Value),
         DeValue::String(text) => from_text(cx, value, text.trim()),
         _ => cx.wrong_type(value, FORMS),
-    };
-    Some(Placed::new(expect?, span))
+    }
 }
 
 fn from_text(cx: &mut Context, value: &Value<'_>, text: &str) -> Option<Expect> {

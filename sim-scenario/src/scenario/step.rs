@@ -326,4 +326,23 @@ pub enum Expect {
     UffdWait,
     /// The call is restarted for ever.
     Livelock,
+    /// One of these: which one depends on other threads.
+    OneOf(Vec<Expect>),
+}
+
+impl Expect {
+    /// The alternatives; itself if there are none.
+    pub fn alternatives(&self) -> &[Self] {
+        match self {
+            Self::OneOf(all) => all,
+            Self::Ok
+            | Self::Any
+            | Self::Errno(_)
+            | Self::Signal(_)
+            | Self::Value(_)
+            | Self::Address(_)
+            | Self::UffdWait
+            | Self::Livelock => std::slice::from_ref(self),
+        }
+    }
 }

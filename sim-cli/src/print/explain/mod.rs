@@ -23,7 +23,7 @@ const LIST_WIDTH: usize = 84;
 
 /// What runs, and what it is compared with.
 pub(crate) fn heading(scenario: &Scenario, against: Option<&Scenario>, output: &mut Output) {
-    run::heading(scenario, output);
+    run::heading(scenario, None, output);
     if let Some(other) = against {
         let kernel = other.setup.profile;
         let line = format!("against Linux {kernel}");

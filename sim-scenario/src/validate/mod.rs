@@ -1,6 +1,8 @@
 //! What only the whole scenario shows: names that nobody defines, runs that would not end, parts
 //! that are not modelled.
 
+mod parallel;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
@@ -102,13 +104,7 @@ impl<'s> Walk<'s, '_> {
                 return;
             }
             Op::Parallel { threads } => {
-                let message = "`parallel` is not modelled yet";
-                let hint = "put the steps one after another";
-                self.diagnostics
-                    .push(Diagnostic::new(step.span, message).hint(hint));
-                for steps in threads {
-                    self.steps(steps);
-                }
+                self.parallel(step, threads);
                 return;
             }
             _ => {}
@@ -123,10 +119,12 @@ impl<'s> Walk<'s, '_> {
                 self.fits(range);
             }
         }
-        if let Expect::Address(range) = &step.expect.value
-            && !names_itself(step, range)
-        {
-            self.range(step, range);
+        for expect in step.expect.value.alternatives() {
+            if let Expect::Address(range) = expect
+                && !names_itself(step, range)
+            {
+                self.range(step, range);
+            }
         }
         self.effects(step);
     }
@@ -210,10 +208,15 @@ impl<'s> Walk<'s, '_> {
     }
 
     fn forked(&mut self, step: &'s Step, parent: &str, name: &'s str) {
-        match step.expect.value {
-            // It is to fail: there will be no child.
-            Expect::Errno(_) | Expect::Signal(_) | Expect::UffdWait | Expect::Livelock => return,
-            Expect::Ok | Expect::Any | Expect::Value(_) | Expect::Address(_) => {}
+        let fails = |expect: &Expect| match expect {
+            Expect::Errno(_) | Expect::Signal(_) | Expect::UffdWait | Expect::Livelock => true,
+            Expect::Ok | Expect::Any | Expect::Value(_) | Expect::Address(_) | Expect::OneOf(_) => {
+                false
+            }
+        };
+        if step.expect.value.alternatives().iter().all(fails) {
+            // There will be no child.
+            return;
         }
         if self.live.contains_key(name) {
             let message = format!("a process `{name}` is running already");
