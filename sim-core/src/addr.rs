@@ -255,6 +255,7 @@ impl PageRange {
     ///
     /// # Panics
     /// If an end is not page-aligned, or `end < start`.
+    #[inline]
     #[track_caller]
     pub const fn new(start: VirtAddr, end: VirtAddr) -> Self {
         assert!(
@@ -266,6 +267,7 @@ impl PageRange {
     }
 
     /// The range `[start, end)`, or `None` if it is not aligned or ends before it starts.
+    #[inline]
     pub const fn try_new(start: VirtAddr, end: VirtAddr) -> Option<Self> {
         if start.is_page_aligned() && end.is_page_aligned() && start.0 <= end.0 {
             Some(Self { start, end })

@@ -69,6 +69,7 @@ impl FailPoints {
     ///
     /// # Errors
     /// If it is the one that is to fail.
+    #[inline]
     pub fn alloc(&self, _kind: AllocKind) -> Result<(), NoMemory> {
         if !self.is_armed() {
             return Ok(());
@@ -83,7 +84,11 @@ impl FailPoints {
     }
 }
 
-/// The machine's commit accounting (`vm_committed_as`) under overcommit mode 0.
+/// What an address space has charged to the commit limit under overcommit mode 0, its part of
+/// `vm_committed_as`.
+///
+/// No decision depends on the sum over all address spaces, so there is no shared counter to contend
+/// for. It is changed with mmap_lock held for writing.
 #[derive(Debug)]
 pub struct Commit {
     committed: AtomicI64,
@@ -92,12 +97,17 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// Of a machine with so many pages of RAM and swap.
+    /// On a machine with so many pages of RAM and swap.
     pub const fn new(total_pages: u64) -> Self {
         Self {
             committed: AtomicI64::new(0),
             total: total_pages,
         }
+    }
+
+    /// That of a new address space on the same machine.
+    pub(crate) const fn empty_like(&self) -> Self {
+        Self::new(self.total)
     }
 
     /// Charges pages (`security_vm_enough_memory_mm()`; `mm/util.c: __vm_enough_memory()`).
@@ -114,20 +124,20 @@ impl Commit {
 
     /// Charges pages whatever the limit.
     pub(crate) fn charge_unchecked(&self, pages: u64) {
-        // Mappings that replace nothing charge nothing anew.
-        if pages > 0 {
-            self.committed
-                .fetch_add(pages.cast_signed(), Ordering::Relaxed);
-        }
+        self.add(pages.cast_signed());
     }
 
     /// Gives charged pages back (`vm_unacct_memory()`).
     pub fn uncharge(&self, pages: u64) {
-        self.committed
-            .fetch_sub(pages.cast_signed(), Ordering::Relaxed);
+        self.add(-pages.cast_signed());
     }
 
-    /// Pages charged now (`Committed_AS`).
+    fn add(&self, pages: i64) {
+        self.committed
+            .store(self.committed() + pages, Ordering::Relaxed);
+    }
+
+    /// Pages charged now.
     pub fn committed(&self) -> i64 {
         self.committed.load(Ordering::Relaxed)
     }

@@ -289,7 +289,10 @@ impl Vma {
 
     /// Sets an allow-listed flag under the read lock (`vma_flag_set_atomic()`, 6.19).
     pub fn set_flag_atomic(&self, flag: AtomicVmFlag) {
-        self.flags.fetch_or(flag.flag().bits(), Ordering::Relaxed);
+        // Most often it is set already, and to look costs less than an atomic change.
+        if !self.flags().contains(flag.flag()) {
+            self.flags.fetch_or(flag.flag().bits(), Ordering::Relaxed);
+        }
     }
 
     /// Replaces the flags (`vm_flags_reset()`).

@@ -11,7 +11,6 @@ use sim_pagetable::{Arch, Entry};
 use sim_sync::MmapRead;
 
 use crate::error::FaultError;
-use crate::exit;
 use crate::fault::{Fault, FaultKind};
 use crate::machine::Machine;
 use crate::pager::Pager;
@@ -22,7 +21,7 @@ use crate::space::AddressSpace;
 use crate::va::va;
 
 /// Touches every page of a range, ascending, up to the first signal. Where RAM is used up, reclaim
-/// makes room, or the process is killed.
+/// makes room, or the outcome is that the process is killed, which is the caller's to do.
 pub(crate) fn access<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     process: &Process<A, S>,
@@ -35,13 +34,7 @@ pub(crate) fn access<A: Arch, S: VmaStore>(
             Access::Read => Outcome::Value(u64::from(byte)),
             Access::Write(_) | Access::Exec => Outcome::OK,
         },
-        Err(error) => {
-            if error == FaultError::Oom {
-                // The out-of-memory killer has nobody else to choose.
-                exit::exit(machine, process);
-            }
-            error.outcome()
-        }
+        Err(error) => error.outcome(),
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use sim_core::store::{DefaultStore, VmaStore};
 use sim_core::{
     Backend, BackendError, BrkFields, Call, Concurrent, Event, Outcome, Pid, Profile, Setup,
-    Snapshot, SnapshotLevel, VirtAddr,
+    Signal, Snapshot, SnapshotLevel, VirtAddr,
 };
 use sim_pagetable::{Arch, Arm64, X86_64, X86_64NoSoftDirty};
 use sim_sync::ReadMostly;
 
+use crate::exit;
 use crate::invariants;
 use crate::proc::{self, DumpKind};
 use crate::process::Process;
@@ -168,12 +169,9 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     }
 }
 
-/// Can a process come or go during the call? An access can end one for want of memory.
+/// Can a process come or go during the call?
 const fn may_change_processes(call: &Call) -> bool {
-    matches!(
-        call,
-        Call::Fork { .. } | Call::Exit | Call::Execve | Call::Access { .. }
-    )
+    matches!(call, Call::Fork { .. } | Call::Exit | Call::Execve)
 }
 
 impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
@@ -225,6 +223,12 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
             let process = processes.get(&pid);
             self.dispatch(process.ok_or(BackendError::NoSuchProcess(pid))?, call)
         };
+        if outcome == Ok(Outcome::Signal(Signal::SIGKILL)) {
+            // Memory is short, and the out-of-memory killer has nobody else to choose.
+            if let Ok(process) = self.process(pid) {
+                exit::exit(self, &process);
+            }
+        }
         self.shared.fail().disarm();
         outcome
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{AnonVmas, Arch, Commit, FailPoints, Features, Limits, Profile, Setup, VirtAddr};
+use crate::{AnonVmas, Arch, FailPoints, Features, Limits, Profile, Setup, VirtAddr};
 
 /// Where a process's mappings go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,8 +83,8 @@ pub struct MmShared {
     pub anon_vmas: Arc<AnonVmas>,
     /// Failures to come.
     pub fail: Arc<FailPoints>,
-    /// Commit accounting.
-    pub commit: Arc<Commit>,
+    /// Pages of RAM and swap: what can be charged at once.
+    pub commit_limit: u64,
 }
 
 impl MmShared {
@@ -94,7 +94,7 @@ impl MmShared {
         Self {
             anon_vmas: Arc::new(AnonVmas::new()),
             fail: Arc::new(FailPoints::default()),
-            commit: Arc::new(Commit::new(total)),
+            commit_limit: total,
         }
     }
 }

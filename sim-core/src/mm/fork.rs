@@ -58,7 +58,7 @@ impl<S: VmaStore> Mm<S> {
             config: Arc::clone(&self.config),
             anon_vmas: Arc::clone(&self.anon_vmas),
             fail: Arc::clone(&self.fail),
-            commit: Arc::clone(&self.commit),
+            commit: self.commit.empty_like(),
             counters,
             // VM_INIT_DEF_MASK.
             def_flags: self.def_flags & VmFlags::NOHUGEPAGE,
@@ -75,9 +75,9 @@ impl<S: VmaStore> Mm<S> {
         } else {
             0
         };
-        self.commit.charge(charge).map_err(|_| NoMemory)?;
+        child.commit.charge(charge).map_err(|_| NoMemory)?;
         let copy = self.duplicate_for_child(ops, parent);
-        let copy = copy.inspect_err(|_| self.commit.uncharge(charge))?;
+        let copy = copy.inspect_err(|_| child.commit.uncharge(charge))?;
         let range = copy.range();
         let new = child.add_vma(copy);
         child.store.insert(range, new);

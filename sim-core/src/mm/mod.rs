@@ -65,7 +65,7 @@ pub struct Mm<S: VmaStore = DefaultStore> {
     pub(crate) config: Arc<MmConfig>,
     pub(crate) anon_vmas: Arc<AnonVmas>,
     pub(crate) fail: Arc<FailPoints>,
-    pub(crate) commit: Arc<Commit>,
+    pub(crate) commit: Commit,
     pub(crate) counters: Counters,
     /// Flags that every new VMA gets (`mlockall(MCL_FUTURE)`; `PR_SET_THP_DISABLE` and the like).
     pub(crate) def_flags: VmFlags,
@@ -83,7 +83,7 @@ impl<S: VmaStore> Mm<S> {
             config,
             anon_vmas: Arc::clone(&shared.anon_vmas),
             fail: Arc::clone(&shared.fail),
-            commit: Arc::clone(&shared.commit),
+            commit: Commit::new(shared.commit_limit),
             counters: Counters::default(),
             def_flags: VmFlags::empty(),
             brk: BrkFields::default(),
@@ -116,7 +116,7 @@ impl<S: VmaStore> Mm<S> {
         &self.fail
     }
 
-    /// The machine's commit accounting.
+    /// What it has charged to the commit limit.
     pub fn commit(&self) -> &Commit {
         &self.commit
     }

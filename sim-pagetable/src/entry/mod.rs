@@ -1,5 +1,6 @@
 //! Page-table entries with names for their bits.
 
+mod batch;
 mod view;
 
 use std::fmt;

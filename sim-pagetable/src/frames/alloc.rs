@@ -56,6 +56,7 @@ impl FreeLists {
     }
 
     /// Takes one frame; `meta` gives the metadata of a frame.
+    #[inline]
     pub(super) fn take_frame<'m>(&mut self, meta: impl Fn(u64) -> &'m FrameMeta) -> Option<u64> {
         if self.partial == NO_BLOCK {
             let block = self.pop_whole()?;
@@ -80,6 +81,7 @@ impl FreeLists {
     }
 
     /// Gives one frame back.
+    #[inline]
     pub(super) fn give_frame(&mut self, frame: u64, meta: &FrameMeta) {
         let index = (frame / HUGE_PAGES) as u32;
         let block = &mut self.blocks[index as usize];

@@ -38,12 +38,14 @@ pub(crate) struct Table<'t> {
 
 impl<'t> Table<'t> {
     /// Its frame number.
+    #[inline]
     pub(crate) fn pfn(self) -> Pfn {
         Pfn::TABLE_BASE.add(u64::from(self.id))
     }
 
     /// Locks it if threads run.
     #[track_caller]
+    #[inline]
     pub(crate) fn lock(self, concurrent: bool) -> TableLock<'t> {
         if concurrent {
             return TableLock(Some(self.meta.lock.lock()));
@@ -62,7 +64,7 @@ pub(crate) struct TableLock<'t>(
 );
 
 struct Chunk {
-    entries: Box<[AtomicU64]>,
+    entries: Box<[Entries]>,
     meta: Box<[TableMeta]>,
 }
 
@@ -91,6 +93,7 @@ impl Arena {
     }
 
     /// Where the table with this number is: chunk and index in it.
+    #[inline]
     const fn place(id: u32) -> (usize, usize) {
         let position = id + FIRST_CHUNK;
         let chunk = position.ilog2() - FIRST_CHUNK.ilog2();
@@ -104,7 +107,7 @@ impl Arena {
         let chunk = self.chunks[chunk].get().expect("table never allocated");
         Table {
             id,
-            entries: &chunk.entries.as_chunks().0[index],
+            entries: &chunk.entries[index],
             meta: &chunk.meta[index],
         }
     }
@@ -135,7 +138,7 @@ impl Arena {
         self.chunks[chunk].get_or_init(|| {
             let tables = (FIRST_CHUNK as usize) << chunk;
             Chunk {
-                entries: zeroed(tables * ENTRIES),
+                entries: zeroed(tables),
                 meta: (0..tables).map(|_| TableMeta::default()).collect(),
             }
         });

@@ -61,23 +61,28 @@ const FLAGS_SHIFT: u32 = 2 * COUNT_BITS;
 pub(super) struct State(pub(super) u64);
 
 impl State {
+    #[inline]
     pub(super) const fn refs(self) -> u32 {
         (self.0 & COUNT_MASK) as u32
     }
 
+    #[inline]
     pub(super) const fn maps(self) -> u32 {
         (self.0 >> COUNT_BITS & COUNT_MASK) as u32
     }
 
+    #[inline]
     pub(super) const fn flags(self) -> FrameFlags {
         FrameFlags::from_bits_retain((self.0 >> FLAGS_SHIFT) as u32)
     }
 
+    #[inline]
     pub(super) const fn of(refs: u32, maps: u32, flags: FrameFlags) -> Self {
         let flags = (flags.bits() & HOT) as u64;
         Self(refs as u64 | (maps as u64) << COUNT_BITS | flags << FLAGS_SHIFT)
     }
 
+    #[inline]
     pub(super) const fn without(self, flags: FrameFlags) -> Self {
         Self(self.0 & !(((flags.bits() & HOT) as u64) << FLAGS_SHIFT))
     }
@@ -114,15 +119,18 @@ pub struct FrameInfo {
 }
 
 impl FrameMeta {
+    #[inline]
     pub(super) fn state(&self) -> State {
         State(self.state.load(Acquire))
     }
 
+    #[inline]
     pub(super) fn set_state(&self, state: State) {
         self.state.store(state.0, Release);
     }
 
     /// Adds to the first word (wrapping: negative amounts work) and returns what was there before.
+    #[inline]
     pub(super) fn add(&self, amount: u64, concurrent: bool) -> State {
         if concurrent {
             return State(self.state.fetch_add(amount, AcqRel));
@@ -133,6 +141,7 @@ impl FrameMeta {
     }
 
     /// Replaces the first word by a function of it and returns what was there before.
+    #[inline]
     pub(super) fn update(&self, concurrent: bool, mut f: impl FnMut(State) -> State) -> State {
         let mut old = self.state.load(Acquire);
         if !concurrent {
@@ -149,6 +158,7 @@ impl FrameMeta {
     }
 
     /// Replaces the first word if it still is `old`. True if so.
+    #[inline]
     pub(super) fn exchange(&self, old: State, new: State, concurrent: bool) -> bool {
         if !concurrent {
             self.state.store(new.0, Relaxed);
@@ -159,22 +169,26 @@ impl FrameMeta {
     }
 
     /// All flags.
+    #[inline]
     pub fn flags(&self) -> FrameFlags {
         let cold = (self.cold.load(Relaxed) & 0xffff) << 8;
         self.state().flags() | FrameFlags::from_bits_retain(cold)
     }
 
     /// Are all of `flags` set?
+    #[inline]
     pub fn has(&self, flags: FrameFlags) -> bool {
         self.flags().contains(flags)
     }
 
     /// Sets flags.
+    #[inline]
     pub fn set_flags(&self, flags: FrameFlags) {
         self.change_flags(flags, FrameFlags::empty());
     }
 
     /// Clears flags.
+    #[inline]
     pub fn clear_flags(&self, flags: FrameFlags) {
         self.change_flags(FrameFlags::empty(), flags);
     }
@@ -197,21 +211,25 @@ impl FrameMeta {
     }
 
     /// What the page contains; the low byte is its first byte.
+    #[inline]
     pub fn tag(&self) -> u32 {
         self.tag.load(Relaxed)
     }
 
     /// Sets what the page contains.
+    #[inline]
     pub fn set_tag(&self, tag: u32) {
         self.tag.store(tag, Relaxed);
     }
 
     /// The number that the user of this crate attached, e.g. a file.
+    #[inline]
     pub fn owner(&self) -> u16 {
         (self.cold.load(Relaxed) >> 16) as u16
     }
 
     /// Attaches a number.
+    #[inline]
     pub fn set_owner(&self, owner: u16) {
         let mut old = self.cold.load(Relaxed);
         let new = |old: u32| (old & 0xffff) | u32::from(owner) << 16;
@@ -223,7 +241,15 @@ impl FrameMeta {
         }
     }
 
+    /// Has it the same counts and flags as another one?
+    #[inline]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let flags = |meta: &Self| meta.cold.load(Relaxed) & 0xffff;
+        self.state().0 == other.state().0 && flags(self) == flags(other)
+    }
+
     /// Everything at once.
+    #[inline]
     pub fn info(&self) -> FrameInfo {
         let state = self.state();
         FrameInfo {
@@ -235,7 +261,15 @@ impl FrameMeta {
         }
     }
 
+    /// Makes it the metadata of a free frame, whose state is 0 already and whose tag is the free
+    /// lists'.
+    #[inline]
+    pub(super) fn forget(&self) {
+        self.cold.store(0, Relaxed);
+    }
+
     /// Makes it the metadata of a frame just allocated.
+    #[inline]
     pub(super) fn reset(&self, refs: u32, flags: FrameFlags) {
         self.tag.store(0, Relaxed);
         self.cold.store(flags.bits() >> 8 & 0xffff, Relaxed);

@@ -152,6 +152,18 @@ impl Frames {
         }
     }
 
+    /// The metadata of `count` frames of RAM from `first` on, which are in one aligned 2 MiB.
+    ///
+    /// # Panics
+    /// If they are not, or none of their neighbourhood was ever allocated.
+    #[inline]
+    pub fn metas(&self, first: Pfn, count: u64) -> &[FrameMeta] {
+        let number = first.get() - Pfn::RAM_BASE.get();
+        let chunk = self.chunks[(number / CHUNK) as usize].get();
+        let at = (number % CHUNK) as usize;
+        &chunk.expect("frames were never allocated")[at..at + count as usize]
+    }
+
     #[inline]
     fn ram_meta(&self, number: u64) -> &FrameMeta {
         let chunk = &self.chunks[(number / CHUNK) as usize];
@@ -159,10 +171,17 @@ impl Frames {
         &chunk[(number % CHUNK) as usize]
     }
 
+    #[inline]
     fn ensure_meta(&self, number: u64) -> &FrameMeta {
         let chunk = &self.chunks[(number / CHUNK) as usize];
         let chunk = chunk.get_or_init(new_chunk);
         &chunk[(number % CHUNK) as usize]
+    }
+
+    /// The metadata of 512 aligned frames, whose neighbourhood is paid for if it was not yet.
+    fn ensure_block(&self, number: u64) -> &[FrameMeta] {
+        self.ensure_meta(number);
+        self.metas(Pfn::RAM_BASE.add(number), HUGE_PAGES)
     }
 
     /// Asks the gate, then takes `pages` out of what is left of RAM; the lock is held on success.
@@ -182,6 +201,7 @@ impl Frames {
     ///
     /// # Errors
     /// [`NoMemory`].
+    #[inline]
     pub fn alloc(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
         let mut free = self.reserve(1)?;
         let taken = free.take_frame(|n| self.ensure_meta(n));
@@ -208,12 +228,12 @@ impl Frames {
         };
         drop(free);
         let flags = flags | FrameFlags::ALLOCATED;
-        self.ensure_meta(number)
-            .reset(1, flags | FrameFlags::HUGE_HEAD);
+        let metas = self.ensure_block(number);
         let tail = (flags & (FrameFlags::ANON | FrameFlags::ALLOCATED)) | FrameFlags::HUGE_TAIL;
-        for i in 1..HUGE_PAGES {
-            self.ensure_meta(number + i).reset(0, tail);
+        for meta in metas {
+            meta.reset(0, tail);
         }
+        metas[0].reset(1, flags | FrameFlags::HUGE_HEAD);
         Ok(Pfn::RAM_BASE.add(number))
     }
 
@@ -240,6 +260,7 @@ impl Frames {
         Release::new(self)
     }
 
+    #[inline]
     pub(crate) fn table(&self, id: u32) -> Table<'_> {
         self.arena.table(id)
     }

@@ -4,14 +4,16 @@ use sim_sync::prim::MutexGuard;
 
 use super::alloc::FreeLists;
 use super::meta::State;
-use super::{FrameFlags, Frames};
+use super::{FrameFlags, FrameMeta, Frames};
 use crate::Pfn;
+use crate::addr::HUGE_PAGES;
 
 /// Frees frames one after the other; the lists of free frames are locked meanwhile, so that no other
 /// method that allocates or frees may be called.
 pub struct Release<'f> {
     frames: &'f Frames,
     free: MutexGuard<'f, FreeLists>,
+    concurrent: bool,
 }
 
 impl<'f> Release<'f> {
@@ -19,27 +21,49 @@ impl<'f> Release<'f> {
         Self {
             frames,
             free: frames.free.lock(),
+            concurrent: frames.concurrent(),
         }
     }
 
-    /// Takes away the only mapping of a frame together with the only reference, which frees it: what
-    /// [`Frames::unmap_page`] and [`Frames::put`] do. Returns what it contained. `None`, and nothing
-    /// is done, if it has more of either or belongs to a large folio.
-    pub fn unmap_last(&mut self, pfn: Pfn) -> Option<u32> {
-        const COUNTED: FrameFlags = FrameFlags::HUGE_HEAD.union(FrameFlags::HUGE_TAIL);
-        if pfn.is_zero_page() {
-            return None;
+    /// Takes away the only mapping of frames together with their only reference, which frees them:
+    /// what [`Frames::unmap_page`] and [`Frames::put`] do. The frames follow each other from `first`
+    /// on, as many as there are in `to`, to which their contents go. Ends at the first one that has
+    /// more of either or belongs to a large folio; returns how many came before.
+    pub fn move_last(&mut self, first: Pfn, to: &[FrameMeta]) -> u64 {
+        if first.is_zero_page() {
+            return 0;
         }
-        let meta = self.frames.meta(pfn);
-        let state = meta.state();
-        let only = state.refs() == 1 && state.maps() == 1 && !state.flags().intersects(COUNTED);
-        if !only || !meta.exchange(state, State(0), self.frames.concurrent()) {
-            return None;
+        let from = self.frames.metas(first, to.len() as u64);
+        let moved = from
+            .iter()
+            .zip(to)
+            .take_while(|(old, new)| self.move_one(old, new))
+            .count();
+        self.give(first.get() - Pfn::RAM_BASE.get(), &from[..moved]);
+        moved as u64
+    }
+
+    #[inline]
+    fn move_one(&self, old: &FrameMeta, new: &FrameMeta) -> bool {
+        const LARGE: FrameFlags = FrameFlags::HUGE_HEAD.union(FrameFlags::HUGE_TAIL);
+        let state = old.state();
+        let only = state.refs() == 1 && state.maps() == 1 && !state.flags().intersects(LARGE);
+        if !only || !old.exchange(state, State(0), self.concurrent) {
+            return false;
         }
-        let tag = meta.tag();
-        meta.reset(0, FrameFlags::empty());
-        self.free.in_use -= 1;
-        self.free.give_frame(pfn.get() - Pfn::RAM_BASE.get(), meta);
-        Some(tag)
+        new.set_tag(old.tag());
+        old.forget();
+        true
+    }
+
+    fn give(&mut self, number: u64, metas: &[FrameMeta]) {
+        self.free.in_use -= metas.len() as u64;
+        if metas.len() as u64 == HUGE_PAGES {
+            self.free.give_block(number);
+            return;
+        }
+        for (meta, number) in metas.iter().zip(number..) {
+            self.free.give_frame(number, meta);
+        }
     }
 }

@@ -27,11 +27,17 @@ impl<A: Arch> PageTables<A> {
 
     /// The table below the entry of `table` (of `level`) for `va`, allocated if the entry is
     /// empty.
+    #[inline]
     fn child_alloc(&self, table: Table<'_>, level: Level, va: Va) -> Result<Table<'_>, NoMemory> {
-        let index = level.index(va);
-        if let Some(child) = self.table_of(table.entries[index].load(Acquire)) {
-            return Ok(child);
+        match self.table_of(table.entries[level.index(va)].load(Acquire)) {
+            Some(child) => Ok(child),
+            None => self.child_new(table, level, va),
         }
+    }
+
+    #[cold]
+    fn child_new(&self, table: Table<'_>, level: Level, va: Va) -> Result<Table<'_>, NoMemory> {
+        let index = level.index(va);
         let new = self.new_table()?;
         let lock = table.lock(self.frames.concurrent());
         if let Some(child) = self.table_of(table.entries[index].load(Acquire)) {

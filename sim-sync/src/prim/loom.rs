@@ -10,8 +10,9 @@ pub(super) mod atomic {
         fence,
     };
 
-    /// Numbers that are all 0.
-    pub fn zeroed(len: usize) -> Box<[AtomicU64]> {
-        (0..len).map(|_| AtomicU64::new(0)).collect()
+    /// Arrays of numbers that are all 0.
+    pub fn zeroed(len: usize) -> Box<[[AtomicU64; 512]]> {
+        let array = |_| std::array::from_fn(|_| AtomicU64::new(0));
+        (0..len).map(array).collect()
     }
 }

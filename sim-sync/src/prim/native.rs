@@ -9,8 +9,8 @@ pub(super) mod atomic {
         fence,
     };
 
-    /// Numbers that are all 0, of which memory is only used once they are written.
-    pub fn zeroed(len: usize) -> Box<[AtomicU64]> {
+    /// Arrays of numbers that are all 0, of which memory is only used once they are written.
+    pub fn zeroed(len: usize) -> Box<[[AtomicU64; 512]]> {
         bytemuck::allocation::zeroed_slice_box(len)
     }
 }

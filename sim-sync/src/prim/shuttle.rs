@@ -18,9 +18,10 @@ pub(super) mod atomic {
     /// All operations are sequentially consistent anyway.
     pub fn fence(_: Ordering) {}
 
-    /// Numbers that are all 0.
-    pub fn zeroed(len: usize) -> Box<[AtomicU64]> {
-        (0..len).map(|_| AtomicU64::new(0)).collect()
+    /// Arrays of numbers that are all 0.
+    pub fn zeroed(len: usize) -> Box<[[AtomicU64; 512]]> {
+        let array = |_| std::array::from_fn(|_| AtomicU64::new(0));
+        (0..len).map(array).collect()
     }
 
     macro_rules! methods {

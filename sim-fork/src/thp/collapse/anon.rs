@@ -1,10 +1,12 @@
 //! Collapsing anonymous memory (`mm/khugepaged.c: collapse_huge_page()`, 6.19).
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use sim_core::store::VmaStore;
 use sim_core::{Mm, ScanResult, VirtAddr, Vma};
-use sim_pagetable::{Arch, Entry, Pfn, PteSlot};
+use sim_pagetable::{Arch, Entry, HUGE_PAGES, Pfn};
 
-use super::scan::{Found, is_zero};
+use super::scan::{Found, entries_of, is_zero};
 use super::{By, range_of, require_table, revalidate};
 use crate::fault::{Fault, FaultKind};
 use crate::folio::NEW_ANON;
@@ -88,9 +90,10 @@ fn replace<A: Arch, S: VmaStore>(
     let (table, flush) = slot.take_table();
     let entries = table.entries(va(at));
     let block = va_range(range_of(at));
-    move_plain(pager, entries.slots(block), head);
-    for (pte, i) in entries.slots(block).zip(0..) {
-        move_page(pager, vma, pte.take(), head.add(i));
+    if move_plain(pager, entries.cells(), head) < HUGE_PAGES {
+        for (pte, i) in entries.slots(block).zip(0..) {
+            move_page(pager, vma, pte.take(), head.add(i));
+        }
     }
     drop(entries);
     install_anon(pager, vma, &slot, head, Some(table));
@@ -99,26 +102,29 @@ fn replace<A: Arch, S: VmaStore>(
 }
 
 /// Moves what most blocks consist of, pages that nobody else has: see [`move_page`], to which the
-/// others are left.
-fn move_plain<'s, A: Arch>(
-    pager: &Pager<'_, A>,
-    slots: impl Iterator<Item = PteSlot<'s, A>>,
-    head: Pfn,
-) {
-    let frames = pager.frames();
-    let mut release = frames.release();
-    let mut moved = 0;
-    for (slot, i) in slots.zip(0..) {
-        let Some(pfn) = Pager::normal_page(slot.get()) else {
+/// others are left. How many these were.
+fn move_plain<A: Arch>(pager: &Pager<'_, A>, cells: &[AtomicU64], head: Pfn) -> u64 {
+    let entries: Vec<Entry<A>> = entries_of(cells);
+    let to = pager.frames().metas(head, HUGE_PAGES);
+    let mut release = pager.frames().release();
+    let (mut at, mut total) = (0, 0);
+    while let Some(entry) = entries.get(at) {
+        let batch = Entry::batch(&entries[at..]);
+        let Some(pfn) = Pager::normal_page(*entry) else {
+            at += batch;
             continue;
         };
-        if let Some(content) = release.unmap_last(pfn) {
-            frames.meta(head.add(i)).set_tag(content);
-            slot.take();
-            moved += 1;
+        let moved = release.move_last(pfn, &to[at..at + batch]);
+        let emptied = &cells[at..at + moved as usize];
+        for cell in emptied {
+            cell.store(0, Relaxed);
         }
+        total += moved;
+        // One that stays ends a batch.
+        at += batch.min(moved as usize + 1);
     }
-    pager.rss().add(RssKind::Anon, -moved);
+    pager.rss().add(RssKind::Anon, -(total as i64));
+    total
 }
 
 /// The content of a page moves to its part of the huge page, and its mapping goes.

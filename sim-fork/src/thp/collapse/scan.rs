@@ -1,6 +1,8 @@
 //! Is a block of anonymous memory worth collapsing? (`mm/khugepaged.c: hpage_collapse_scan_pmd()`,
 //! 6.19)
 
+use std::sync::atomic::{AtomicU64, Ordering::Acquire};
+
 use sim_core::{ScanResult, VirtAddr, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, FrameFlags, Frames, HUGE_PAGES, Leaf, Pfn, VaRange};
 
@@ -40,26 +42,32 @@ pub(super) fn scan<A: Arch>(
     let Leaf::Table(table) = pager.tables().leaf(range.start()) else {
         return Err(ScanResult::NoPteTable);
     };
-    let entries: Vec<_> = table
-        .slots(range)
-        .map(sim_pagetable::PteSlot::get)
-        .collect();
+    let entries: Vec<Entry<A>> = entries_of(table.cells());
     drop(table);
     let mut found = Found::default();
-    for &entry in &entries {
+    let mut rest = &entries[..];
+    while let Some(&entry) = rest.first() {
+        let mut counted = 1;
         if entry.is_none() || is_zero(entry) {
             found.count_empty(pager, vma, by)?;
         } else if entry.is_present() {
-            found.count_page(pager, range, entry, by)?;
+            counted = found.count_pages(pager, range, rest, by)?;
         } else {
             found.count_unmapped(pager, entry, by)?;
         }
+        rest = &rest[counted..];
     }
     let too_few = found.unmapped > 0 && found.referenced < REFERENCED_WITH_SWAP;
     if by == By::Khugepaged && (found.referenced == 0 || too_few) {
         return Err(ScanResult::LackReferencedPage);
     }
     Ok(found)
+}
+
+/// The entries of a table, read at one moment.
+pub(super) fn entries_of<A: Arch>(cells: &[AtomicU64]) -> Vec<Entry<A>> {
+    let each = cells.iter().map(|cell| cell.load(Acquire));
+    each.map(Entry::from_raw).collect()
 }
 
 /// Is it the zero page?
@@ -98,13 +106,41 @@ impl Found {
         Ok(())
     }
 
+    /// Counts a page together with those after it that are alike; returns how many these are.
+    fn count_pages<A: Arch>(
+        &mut self,
+        pager: &Pager<'_, A>,
+        block: VaRange,
+        entries: &[Entry<A>],
+        by: By,
+    ) -> Result<usize, ScanResult> {
+        let before = *self;
+        let pfn = self.count_page(pager, block, entries[0], by)?;
+        let batch = Entry::batch(entries);
+        if pager.frames().is_large(pfn) || batch == 1 {
+            return Ok(1);
+        }
+        let metas = pager.frames().metas(pfn, batch as u64);
+        let alike = metas.iter().take_while(|meta| meta.is_like(&metas[0]));
+        let alike = alike.count();
+        let more = alike as u32 - 1;
+        self.referenced += more * (self.referenced - before.referenced);
+        if self.shared > before.shared {
+            self.shared += more;
+            if by.exceeds(self.shared, pager.shared.setup.thp.max_ptes_shared) {
+                return Err(ScanResult::ExceedSharedPte);
+            }
+        }
+        Ok(alike)
+    }
+
     fn count_page<A: Arch>(
         &mut self,
         pager: &Pager<'_, A>,
         block: VaRange,
         entry: Entry<A>,
         by: By,
-    ) -> Result<(), ScanResult> {
+    ) -> Result<Pfn, ScanResult> {
         if entry.uffd_wp() {
             return Err(ScanResult::PteUffdWp);
         }
@@ -130,7 +166,7 @@ impl Found {
         if entry.is_young() || flags.contains(FrameFlags::REFERENCED) {
             self.referenced += 1;
         }
-        Ok(())
+        Ok(pfn)
     }
 }
 
