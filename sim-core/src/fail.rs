@@ -88,7 +88,7 @@ impl FailPoints {
 /// `vm_committed_as`.
 ///
 /// No decision depends on the sum over all address spaces, so there is no shared counter to contend
-/// for. It is changed with mmap_lock held for writing.
+/// for. Charging holds mmap_lock for writing; giving back may hold it for reading.
 #[derive(Debug)]
 pub struct Commit {
     committed: AtomicI64,
@@ -124,17 +124,15 @@ impl Commit {
 
     /// Charges pages whatever the limit.
     pub(crate) fn charge_unchecked(&self, pages: u64) {
-        self.add(pages.cast_signed());
+        let now = self.committed();
+        self.committed
+            .store(now + pages.cast_signed(), Ordering::Relaxed);
     }
 
     /// Gives charged pages back (`vm_unacct_memory()`).
     pub fn uncharge(&self, pages: u64) {
-        self.add(-pages.cast_signed());
-    }
-
-    fn add(&self, pages: i64) {
         self.committed
-            .store(self.committed() + pages, Ordering::Relaxed);
+            .fetch_sub(pages.cast_signed(), Ordering::Relaxed);
     }
 
     /// Pages charged now.
