@@ -1,6 +1,6 @@
 //! Collapsing anonymous memory (`mm/khugepaged.c: collapse_huge_page()`, 6.19).
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sim_core::store::VmaStore;
 use sim_core::{Mm, ScanResult, VirtAddr, Vma};

@@ -1,7 +1,7 @@
 //! Is a block of anonymous memory worth collapsing? (`mm/khugepaged.c: hpage_collapse_scan_pmd()`,
 //! 6.19)
 
-use std::sync::atomic::{AtomicU64, Ordering::Acquire};
+use sim_sync::prim::atomic::{AtomicU64, Ordering::Acquire};
 
 use sim_core::{ScanResult, VirtAddr, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, FrameFlags, Frames, HUGE_PAGES, Leaf, Pfn, VaRange};
