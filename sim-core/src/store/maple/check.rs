@@ -197,12 +197,7 @@ impl MapleStore {
         let indent = "  ".repeat(depth + 1);
         if depth == self.height {
             let leaf = &self.leaves[node];
-            let _ = writeln!(
-                text,
-                "{indent}leaf {}: {} entries",
-                node.number(),
-                leaf.len()
-            );
+            let _ = writeln!(text, "{indent}leaf: {} entries", leaf.len());
             for slot in 0..leaf.len() {
                 let entry = leaf.entry(slot);
                 let _ = writeln!(text, "{indent}  {} vma {}", entry.range, entry.id.0);
@@ -210,12 +205,7 @@ impl MapleStore {
             return;
         }
         let inner = &self.inners[node];
-        let _ = writeln!(
-            text,
-            "{indent}node {}: {} children",
-            node.number(),
-            inner.len()
-        );
+        let _ = writeln!(text, "{indent}node: {} children", inner.len());
         for slot in 0..inner.len() {
             let gap = match inner.cached_gap(slot) {
                 UNKNOWN => "not computed".to_owned(),

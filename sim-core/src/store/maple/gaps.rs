@@ -140,10 +140,17 @@ impl MapleStore {
         }
         let inner = &self.inners[node];
         let first = inner.slot_for(wanted.from);
-        (first..inner.len())
-            .take_while(|slot| *slot < first + 2 || inner.keys()[slot - 1] < wanted.to)
-            .filter(|slot| self.widest(node, *slot, depth) >= wanted.len)
-            .find_map(|slot| self.first_below(inner.child(slot), depth + 1, wanted))
+        for slot in first..inner.len() {
+            if slot >= first + 2 && inner.keys()[slot - 1] >= wanted.to {
+                break;
+            }
+            if self.widest(node, slot, depth) >= wanted.len
+                && let Some(gap) = self.first_below(inner.child(slot), depth + 1, wanted)
+            {
+                return Some(gap);
+            }
+        }
+        None
     }
 
     fn first_in_leaf(&self, leaf: &Leaf, wanted: Wanted) -> Option<PageRange> {
@@ -174,11 +181,17 @@ impl MapleStore {
         }
         let inner = &self.inners[node];
         let last = inner.slot_for(wanted.to.saturating_sub(1));
-        (0..=last)
-            .rev()
-            .take_while(|slot| *slot == last || inner.keys()[slot + 1] > wanted.from)
-            .filter(|slot| self.widest(node, *slot, depth) >= wanted.len)
-            .find_map(|slot| self.last_below(inner.child(slot), depth + 1, wanted))
+        for slot in (0..=last).rev() {
+            if slot < last && inner.keys()[slot + 1] <= wanted.from {
+                break;
+            }
+            if self.widest(node, slot, depth) >= wanted.len
+                && let Some(gap) = self.last_below(inner.child(slot), depth + 1, wanted)
+            {
+                return Some(gap);
+            }
+        }
+        None
     }
 
     fn last_in_leaf(&self, leaf: &Leaf, wanted: Wanted) -> Option<PageRange> {

@@ -2,9 +2,9 @@
 
 use sim_sync::prim::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
-use super::arena::{Node, NodeId, NodeMut, Racy};
+use super::arena::{Link, Links, Node, NodeId, NodeMut, Racy};
 use super::search::{count_le, count_le_by};
-use super::slots::{Halves, Slots as _, Wholes};
+use super::slots::{Slots as _, Wholes};
 
 /// Children of a full inner node.
 pub(super) const INNER_SLOTS: usize = 64;
@@ -23,8 +23,8 @@ pub(super) struct Inner {
     /// Where children begin: all entries of a child start at or above its key and below the next
     /// one's. The first key is that of the node itself in its parent. `u64::MAX` in unused slots.
     keys: Wholes<INNER_SLOTS>,
-    /// The numbers of the children.
-    children: Halves<u32, INNER_SLOTS, { INNER_SLOTS / 2 }>,
+    /// The children.
+    children: Links<INNER_SLOTS>,
     /// The widest gap before an entry of each child, or [`UNKNOWN`].
     gaps: Wholes<INNER_SLOTS>,
     len: AtomicU8,
@@ -33,10 +33,12 @@ pub(super) struct Inner {
 }
 
 impl Node for Inner {
+    const TAG: usize = 0;
+
     fn new_free() -> Self {
         Self {
             keys: Wholes::filled(u64::MAX),
-            children: Halves::filled(NodeId::NONE.number()),
+            children: Links::new(),
             gaps: Wholes::filled(UNKNOWN),
             len: AtomicU8::new(0),
             gap_known: AtomicBool::new(false),
@@ -51,12 +53,8 @@ impl Node for Inner {
         self.set_gap_known(false);
     }
 
-    fn next_free(&self) -> NodeId {
-        self.child(0)
-    }
-
-    fn set_next_free(&self, next: NodeId) {
-        self.children.set(0, next.number());
+    fn free_link(&self) -> &Link {
+        self.children.at(0)
     }
 }
 
@@ -83,7 +81,7 @@ impl Inner {
     /// A child.
     #[inline]
     pub(super) fn child(&self, slot: usize) -> NodeId {
-        NodeId::from_number(self.children.get(slot))
+        self.children.get(slot)
     }
 
     /// The slot of the child that `addr` belongs to.
@@ -144,7 +142,7 @@ impl NodeMut<'_, Inner> {
     pub(super) fn insert(&mut self, slot: usize, key: u64, child: NodeId) {
         let len = self.len();
         self.keys.open(len, slot, key);
-        self.children.open(len, slot, child.number());
+        self.children.open(len, slot, child);
         self.gaps.open(len, slot, UNKNOWN);
         self.set_len(len + 1);
         self.set_gap_known(false);
@@ -154,7 +152,7 @@ impl NodeMut<'_, Inner> {
     pub(super) fn remove(&mut self, slot: usize) {
         let len = self.len();
         self.keys.close(len, slot, u64::MAX);
-        self.children.close(len, slot, NodeId::NONE.number());
+        self.children.close(len, slot, NodeId::NONE);
         self.gaps.close(len, slot, UNKNOWN);
         self.set_len(len - 1);
     }
@@ -162,7 +160,7 @@ impl NodeMut<'_, Inner> {
     /// Moves the last `count` children before those of the following node.
     pub(super) fn give_to_next(&mut self, next: &mut Self, count: usize) {
         let (left, right) = (self.len(), next.len());
-        let none = NodeId::NONE.number();
+        let none = NodeId::NONE;
         self.keys
             .give_to(left, (&next.keys, right), count, u64::MAX);
         self.children
@@ -175,7 +173,7 @@ impl NodeMut<'_, Inner> {
     /// Moves the first `count` children of the following node behind its own.
     pub(super) fn take_from_next(&mut self, next: &mut Self, count: usize) {
         let (left, right) = (self.len(), next.len());
-        let none = NodeId::NONE.number();
+        let none = NodeId::NONE;
         self.keys
             .take_from(left, (&next.keys, right), count, u64::MAX);
         self.children
@@ -196,6 +194,6 @@ impl Racy<'_, Inner> {
     #[inline]
     pub(super) fn child_for(&self, addr: u64) -> NodeId {
         let count = count_le_by::<INNER_SLOTS>(|slot| self.0.keys.get(slot), addr);
-        NodeId::from_number(self.0.children.get(count.saturating_sub(1)))
+        self.0.children.at(count.saturating_sub(1)).get_racy()
     }
 }

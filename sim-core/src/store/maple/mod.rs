@@ -131,7 +131,7 @@ impl MapleStore {
     /// Exchanges the root.
     fn set_root(&mut self, root: NodeId, height: usize) {
         (self.root, self.height) = (root, height);
-        self.shared.set_root(root, height);
+        self.shared.set_root(root);
     }
 
     /// Leaves of the tree.

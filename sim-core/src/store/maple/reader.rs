@@ -1,6 +1,5 @@
 //! Lookups without a lock, while the store changes.
 
-use sim_sync::prim::atomic::{AtomicU64, Ordering::Relaxed};
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::VirtAddr;
 use crate::store::{Changing, Entry, StoreReader};
 
 use super::MAX_DEPTH;
-use super::arena::{Arena, Chunks, NodeId};
+use super::arena::{Arena, Chunks, Link, NodeId, Racy};
 use super::inner::Inner;
 use super::leaf::Leaf;
 use super::search::search_key;
@@ -22,8 +21,7 @@ const ATTEMPTS: u32 = 4;
 pub(super) struct Shared {
     /// Odd while the store changes.
     pub(super) seq: SeqCount,
-    /// The root's number, and above it the height.
-    root: AtomicU64,
+    root: Link,
     leaves: Arc<Chunks<Leaf>>,
     inners: Arc<Chunks<Inner>>,
 }
@@ -41,29 +39,34 @@ impl Shared {
     pub(super) fn new(leaves: &Arena<Leaf>, inners: &Arena<Inner>, root: NodeId) -> Self {
         Self {
             seq: SeqCount::new(),
-            root: AtomicU64::new(u64::from(root.number())),
-            leaves: Arc::clone(leaves.shared()),
-            inners: Arc::clone(inners.shared()),
+            root: Link::new(root),
+            leaves: Arc::clone(leaves.chunks()),
+            inners: Arc::clone(inners.chunks()),
         }
     }
 
     /// Exchanges the root. Only within a change.
-    pub(super) fn set_root(&self, root: NodeId, height: usize) {
-        let root = u64::from(root.number()) | (height as u64) << 32;
-        self.root.store(root, Relaxed);
+    pub(super) fn set_root(&self, root: NodeId) {
+        self.root.set(root);
+    }
+
+    /// The leaf that `key` belongs to. What changes meanwhile may lead in circles.
+    #[inline]
+    fn leaf_for(&self, key: u64) -> Option<Racy<'_, Leaf>> {
+        let mut node = self.root.get_racy();
+        for _ in 0..MAX_DEPTH {
+            let Some(inner) = self.inners.racy(node) else {
+                break;
+            };
+            node = inner.child_for(key);
+        }
+        self.leaves.racy(node)
     }
 
     /// The entry that contains `addr`, if nothing changes meanwhile. An error is that something did.
     fn look_up(&self, addr: u64) -> Result<Option<Entry>, Changing> {
         let key = search_key(addr);
-        let root = self.root.load(Relaxed);
-        let mut node = NodeId::from_number(root as u32);
-        let height = (root >> 32) as usize;
-        debug_assert!(height <= MAX_DEPTH, "heights are stored whole");
-        for _ in 0..height {
-            node = self.inners.racy(node).ok_or(Changing)?.child_for(key);
-        }
-        let leaf = self.leaves.racy(node).ok_or(Changing)?;
+        let leaf = self.leaf_for(key).ok_or(Changing)?;
         let entry = if let Some(slot) = leaf.count_le(key).checked_sub(1) {
             leaf.entry(slot).ok_or(Changing)?
         } else {

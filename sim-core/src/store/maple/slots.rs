@@ -110,6 +110,7 @@ impl<const N: usize> Wholes<N> {
     #[expect(unsafe_code, reason = "comparing many slots at once needs plain loads")]
     #[inline]
     pub(super) unsafe fn plain(&self) -> &[u64; N] {
+        const { assert!(size_of::<AtomicU64>() == size_of::<u64>(), "plain atomics") };
         // SAFETY: `AtomicU64` has the size, alignment (this array's is no smaller) and bit validity
         // of `u64`; that nothing is stored meanwhile is the caller's to see to.
         unsafe { &*(&raw const self.0).cast() }
@@ -150,6 +151,13 @@ fn pack<T: Half>(slots: [T; 2]) -> u64 {
     u64::from(lower) | u64::from(upper) << 32
 }
 
+/// Where a slot is in its pair.
+#[inline]
+fn shift_of(slot: usize) -> u32 {
+    let is_upper = (slot % 2 == 1) != cfg!(target_endian = "big");
+    32 * u32::from(is_upper)
+}
+
 /// Exchanges lower and upper half on machines that store the upper one first.
 #[inline]
 fn in_memory_order<T: Half>([lower, upper]: [T; 2]) -> [T; 2] {
@@ -178,6 +186,12 @@ impl<T: Half, const N: usize, const W: usize> Halves<T, N, W> {
         }
     }
 
+    /// As one of several [`Rows`].
+    #[inline]
+    pub(super) fn row(&self) -> &[AtomicU64; W] {
+        &self.pairs
+    }
+
     /// Two slots at once, by an atomic load.
     #[inline]
     pub(super) fn pair(&self, pair: usize) -> [T; 2] {
@@ -199,6 +213,7 @@ impl<const N: usize, const W: usize> Halves<i32, N, W> {
     #[inline]
     pub(super) unsafe fn plain(&self) -> &[i32; N] {
         const { assert!(N == W * 2, "pairs") };
+        const { assert!(size_of::<AtomicU64>() == size_of::<u64>(), "plain atomics") };
         // SAFETY: `W` atomics of 64 bits have the size of `N` numbers of 32 bits, their alignment
         // is no smaller, and any bits are valid; that nothing is stored meanwhile is the caller's
         // to see to.
@@ -211,46 +226,75 @@ impl<T: Half, const N: usize, const W: usize> Slots for Halves<T, N, W> {
 
     #[inline]
     fn get(&self, slot: usize) -> T {
-        self.pair(slot / 2)[slot % 2]
+        T::from_bits((self.pairs[slot / 2].load(Relaxed) >> shift_of(slot)) as u32)
     }
 
     #[inline]
     fn set(&self, slot: usize, value: T) {
-        let mut pair = self.pair(slot / 2);
-        pair[slot % 2] = value;
-        self.set_pair(slot / 2, pair);
+        let pair = &self.pairs[slot / 2];
+        let others = pair.load(Relaxed) & !(u64::from(u32::MAX) << shift_of(slot));
+        pair.store(
+            others | u64::from(value.to_bits()) << shift_of(slot),
+            Relaxed,
+        );
+    }
+}
+
+/// The same slots of several arrays. What is done to all of them in one loop mispredicts its end
+/// once.
+#[derive(Debug)]
+pub(super) struct Rows<'a, const R: usize, const W: usize>(pub(super) [&'a [AtomicU64; W]; R]);
+
+impl<const R: usize, const W: usize> Rows<'_, R, W> {
+    #[inline]
+    fn pair(&self, row: usize, pair: usize) -> [u32; 2] {
+        unpack(self.0[row][pair].load(Relaxed))
     }
 
-    /// Unused slots move as well, up to the end of a pair.
     #[inline]
-    fn open(&self, len: usize, at: usize, value: T) {
+    fn set_pair(&self, row: usize, pair: usize, slots: [u32; 2]) {
+        self.0[row][pair].store(pack(slots), Relaxed);
+    }
+
+    /// [`Slots::open`], for all rows. Unused slots move as well, up to the end of a pair.
+    #[inline]
+    pub(super) fn open(&self, len: usize, at: usize, values: [u32; R]) {
         let mut first = at / 2;
-        let mut carry = value;
+        let mut carry = values;
         if at % 2 == 1 {
-            let [stays, moves] = self.pair(first);
-            self.set_pair(first, [stays, value]);
-            carry = moves;
+            for row in 0..R {
+                let [stays, moves] = self.pair(row, first);
+                self.set_pair(row, first, [stays, values[row]]);
+                carry[row] = moves;
+            }
             first += 1;
         }
         for pair in first..=(len / 2).min(W - 1) {
-            let [lower, upper] = self.pair(pair);
-            self.set_pair(pair, [carry, lower]);
-            carry = upper;
+            for (row, carry) in carry.iter_mut().enumerate() {
+                let [lower, upper] = self.pair(row, pair);
+                self.set_pair(row, pair, [*carry, lower]);
+                *carry = upper;
+            }
         }
     }
 
+    /// [`Slots::close`], for all rows.
     #[inline]
-    fn close(&self, len: usize, at: usize, unused: T) {
+    pub(super) fn close(&self, len: usize, at: usize, unused: [u32; R]) {
         let (first, last) = (at / 2, (len - 1) / 2);
-        let mut here = self.pair(first);
-        if at % 2 == 1 {
-            here[1] = here[0];
+        let mut kept = [0; R];
+        for (row, kept) in kept.iter_mut().enumerate() {
+            *kept = self.pair(row, first)[usize::from(at.is_multiple_of(2))];
         }
-        for pair in first..last {
-            let next = self.pair(pair + 1);
-            self.set_pair(pair, [here[1], next[0]]);
-            here = next;
+        for pair in first..last.min(W - 1) {
+            for (row, kept) in kept.iter_mut().enumerate() {
+                let [lower, upper] = self.pair(row, pair + 1);
+                self.set_pair(row, pair, [*kept, lower]);
+                *kept = upper;
+            }
         }
-        self.set_pair(last, [here[1], unused]);
+        for row in 0..R {
+            self.set_pair(row, last, [kept[row], unused[row]]);
+        }
     }
 }

@@ -6,18 +6,18 @@ use crate::{PAGE_SHIFT, PageRange};
 use sim_sync::prim::atomic::Ordering::Relaxed;
 
 use super::super::arena::{NodeId, NodeMut};
-use super::super::slots::Slots as _;
-use super::{FAR, Leaf, SPAN, UNUSED};
+use super::super::slots::{Rows, Slots as _};
+use super::{FAR, LEAF_SLOTS, Leaf, SPAN, UNUSED};
 
 impl NodeMut<'_, Leaf> {
     /// Sets the leaf before it.
     pub(in crate::store::maple) fn set_prev(&mut self, prev: NodeId) {
-        self.prev.store(prev.number(), Relaxed);
+        self.prev.set(prev);
     }
 
     /// Sets the leaf after it.
     pub(in crate::store::maple) fn set_next(&mut self, next: NodeId) {
-        self.next.store(next.number(), Relaxed);
+        self.next.set(next);
     }
 
     /// Makes sure that an entry can start at `start`; cannot if that is too far from the others.
@@ -71,15 +71,20 @@ impl NodeMut<'_, Leaf> {
         }
     }
 
+    /// Starts, ends and ids.
+    #[inline]
+    fn rows(&self) -> Rows<'_, 3, { LEAF_SLOTS / 2 }> {
+        Rows([self.starts.row(), self.ends.row(), self.ids.row()])
+    }
+
     /// Adds an entry at `slot`; the leaf is not full and admits it.
     #[inline]
     pub(in crate::store::maple) fn insert(&mut self, slot: usize, entry: Entry) {
         let len = self.len();
         let (start, end) = (entry.range.start().get(), entry.range.end().get());
         let (from, to) = (self.offset(start), self.offset(end));
-        self.starts.open(len, slot, from);
-        self.ends.open(len, slot, to);
-        self.ids.open(len, slot, entry.id.0);
+        let values = [from.cast_unsigned(), to.cast_unsigned(), entry.id.0];
+        self.rows().open(len, slot, values);
         if slot == len {
             self.last_end.store(end, Relaxed);
         }
@@ -96,9 +101,8 @@ impl NodeMut<'_, Leaf> {
             let end = slot.checked_sub(1).map_or(0, |before| self.end(before));
             self.last_end.store(end, Relaxed);
         }
-        self.starts.close(len, slot, UNUSED);
-        self.ends.close(len, slot, UNUSED);
-        self.ids.close(len, slot, 0);
+        let unused = UNUSED.cast_unsigned();
+        self.rows().close(len, slot, [unused, unused, 0]);
         self.len.store(len as u8 - 1, Relaxed);
         entry
     }

@@ -8,12 +8,12 @@
 mod edit;
 mod racy;
 
-use sim_sync::prim::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use sim_sync::prim::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use crate::store::{Entry, VmaId};
 use crate::{PAGE_SHIFT, PageRange, VirtAddr};
 
-use super::arena::{Node, NodeId};
+use super::arena::{Link, Node, NodeId};
 use super::slots::{Halves, Slots as _};
 
 /// Entries in a full leaf.
@@ -53,9 +53,9 @@ pub(super) struct Leaf {
     /// Where the last entry ends, as an address (0 if there is none).
     last_end: AtomicU64,
     /// The leaf before it.
-    prev: AtomicU32,
+    prev: Link,
     /// The leaf after it.
-    next: AtomicU32,
+    next: Link,
     len: AtomicU8,
     last_insert: AtomicU8,
     /// Does its parent know its widest gap? (For the root: meaningless.)
@@ -63,6 +63,8 @@ pub(super) struct Leaf {
 }
 
 impl Node for Leaf {
+    const TAG: usize = 1;
+
     fn new_free() -> Self {
         Self {
             starts: Halves::filled(UNUSED),
@@ -70,8 +72,8 @@ impl Node for Leaf {
             ids: Halves::filled(0),
             base: AtomicU64::new(0),
             last_end: AtomicU64::new(0),
-            prev: AtomicU32::new(NodeId::NONE.number()),
-            next: AtomicU32::new(NodeId::NONE.number()),
+            prev: Link::new(NodeId::NONE),
+            next: Link::new(NodeId::NONE),
             len: AtomicU8::new(0),
             last_insert: AtomicU8::new(u8::MAX),
             gap_known: AtomicBool::new(false),
@@ -82,19 +84,15 @@ impl Node for Leaf {
         self.starts.fill(UNUSED);
         self.base.store(0, Relaxed);
         self.last_end.store(0, Relaxed);
-        self.prev.store(NodeId::NONE.number(), Relaxed);
-        self.next.store(NodeId::NONE.number(), Relaxed);
+        self.prev.set(NodeId::NONE);
+        self.next.set(NodeId::NONE);
         self.len.store(0, Relaxed);
         self.last_insert.store(u8::MAX, Relaxed);
         self.set_gap_known(false);
     }
 
-    fn next_free(&self) -> NodeId {
-        self.next()
-    }
-
-    fn set_next_free(&self, next: NodeId) {
-        self.next.store(next.number(), Relaxed);
+    fn free_link(&self) -> &Link {
+        &self.next
     }
 }
 
@@ -114,13 +112,13 @@ impl Leaf {
     /// The leaf before it.
     #[inline]
     pub(super) fn prev(&self) -> NodeId {
-        NodeId::from_number(self.prev.load(Relaxed))
+        self.prev.get()
     }
 
     /// The leaf after it.
     #[inline]
     pub(super) fn next(&self) -> NodeId {
-        NodeId::from_number(self.next.load(Relaxed))
+        self.next.get()
     }
 
     /// Does its parent know its widest gap?

@@ -17,7 +17,7 @@ impl Racy<'_, Leaf> {
 
     /// The leaf before it.
     pub(in crate::store::maple) fn prev(&self) -> NodeId {
-        self.0.prev()
+        self.0.prev.get_racy()
     }
 
     /// The number of its entries that start at or below `addr`.
