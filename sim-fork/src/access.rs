@@ -28,8 +28,7 @@ pub(crate) fn access<A: Arch, S: VmaStore>(
     range: SyscallRange,
     access: Access,
 ) -> Outcome {
-    let touched = touch(machine, &process.space, range, access);
-    match touched {
+    match touch(machine, &process.space, range, access) {
         Ok(byte) => match access {
             Access::Read => Outcome::Value(u64::from(byte)),
             Access::Write(_) | Access::Exec => Outcome::OK,
@@ -77,7 +76,11 @@ fn touch_range<A: Arch, S: VmaStore>(
     let mut held = Held::Nothing;
     while first + *done <= last {
         let addr = VirtAddr::new((first + *done) << sim_core::PAGE_SHIFT);
-        if let Some(got) = hardware_access(&pager, addr, access) {
+        // The MMU walks tables that another thread may be freeing; what protects it on a real
+        // machine (interrupts that free nothing before all CPUs have answered) is the lock here.
+        if !shared.is_concurrent()
+            && let Some(got) = hardware_access(&pager, addr, access)
+        {
             byte = got;
             *done += 1;
             continue;
@@ -86,6 +89,10 @@ fn touch_range<A: Arch, S: VmaStore>(
         let most = last - first - *done + 1;
         match held.fault(&pager, (addr, most), access)? {
             Faulted::Written(pages) => *done += pages,
+            Faulted::Accessed(got) => {
+                byte = got;
+                *done += 1;
+            }
             Faulted::TryAgain => {}
             Faulted::NeedsMmapLock => held = held.with_mmap_lock(space),
             Faulted::Below(id) => {
@@ -110,6 +117,8 @@ enum Held<'a, S: VmaStore> {
 enum Faulted {
     /// So many pages were written on the way.
     Written(u64),
+    /// There is a translation: it was no fault. The first byte of the page.
+    Accessed(u8),
     /// The access is tried again.
     TryAgain,
     /// The VMA's lock was not enough.
@@ -150,7 +159,6 @@ impl<'a, S: VmaStore> Held<'a, S> {
         match self {
             Self::Nothing => Ok(Faulted::NeedsMmapLock),
             Self::Vma(vma) => {
-                check_access(pager, vma, addr, access)?;
                 let needs_mmap_lock = Cell::new(false);
                 // An anon_vma may come from a neighbour, which this lock says nothing about.
                 let prepare = || {
@@ -175,7 +183,6 @@ impl<'a, S: VmaStore> Held<'a, S> {
                         .then_some(Faulted::Below(id))
                         .ok_or(FaultError::Maperr);
                 }
-                check_access(pager, vma, addr, access)?;
                 let prepare = || mm.anon_vma_prepare(id);
                 fault(pager, vma, (addr, most), access, &prepare)
             }
@@ -287,6 +294,7 @@ fn fault<A: Arch>(
     access: Access,
     prepare: PrepareAnonVma<'_>,
 ) -> Result<Faulted, FaultError> {
+    check_access(pager, vma, addr, access)?;
     let kind = match access {
         Access::Read | Access::Exec => FaultKind::Read,
         Access::Write(value) => {
@@ -297,6 +305,11 @@ fn fault<A: Arch>(
             FaultKind::Write
         }
     };
+    if pager.shared.is_concurrent()
+        && let Some(byte) = hardware_access(pager, addr, access)
+    {
+        return Ok(Faulted::Accessed(byte));
+    }
     let fault = Fault {
         vma,
         addr,

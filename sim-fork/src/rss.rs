@@ -1,5 +1,6 @@
 //! Resident counters of an address space (`mm_struct.rss_stat`).
 
+use sim_sync::Sharded;
 use sim_sync::prim::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// What a resident page counts as.
@@ -15,21 +16,22 @@ pub enum RssKind {
     Swap,
 }
 
-/// The counters, in pages.
+/// The counters, in pages, summed up over threads (`percpu_counter`).
 #[derive(Debug, Default)]
 pub struct Rss {
-    counters: [AtomicI64; 4],
+    counters: Sharded<[AtomicI64; 4]>,
 }
 
 impl Rss {
     /// Adds pages, or takes them away.
     pub fn add(&self, kind: RssKind, pages: i64) {
-        self.counters[kind as usize].fetch_add(pages, Relaxed);
+        self.counters.mine()[kind as usize].fetch_add(pages, Relaxed);
     }
 
     /// Pages of a kind.
     pub fn get(&self, kind: RssKind) -> i64 {
-        self.counters[kind as usize].load(Relaxed)
+        let counters = self.counters.iter();
+        counters.map(|all| all[kind as usize].load(Relaxed)).sum()
     }
 
     /// Resident pages of all kinds (`VmRSS`).

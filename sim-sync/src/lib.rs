@@ -7,6 +7,7 @@
 //! | `seqcount_t` (`include/linux/seqlock.h`) | [`SeqCount`] |
 //! | `vma->vm_refcnt`, `vma->vm_lock_seq` | [`VmaLock`] |
 //! | `percpu_rw_semaphore` | [`ReadMostly`] |
+//! | per-CPU variables | [`Sharded`] |
 //!
 //! All other locks and atomics of the engine come from [`prim`], so that they can be exchanged.
 
@@ -15,10 +16,12 @@ mod mutant;
 pub mod prim;
 mod read_mostly;
 mod seqcount;
+mod sharded;
 mod vma_lock;
 
 pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};
 pub use mutant::Mutant;
 pub use read_mostly::{ReadMostly, ReadMostlyGuard};
 pub use seqcount::SeqCount;
+pub use sharded::Sharded;
 pub use vma_lock::{MmSeq, VmaLock, VmaRead};

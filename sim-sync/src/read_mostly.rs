@@ -3,12 +3,9 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::Sharded;
 use crate::prim::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-
-/// Locks that readers are spread over, so that they do not write to the same cache line.
-const SHARDS: usize = 8;
 
 /// A reader-writer lock whose readers do not disturb each other (as Linux's per-CPU
 /// reader-writer semaphores); a writer locks out all of them, one after the other.
@@ -16,12 +13,8 @@ const SHARDS: usize = 8;
 /// A thread may lock it for reading more than once, but not for writing while it reads.
 pub struct ReadMostly<T> {
     /// The same value behind each lock; `None` only while a writer has all of them.
-    shards: [Shard<T>; SHARDS],
+    shards: Sharded<RwLock<Option<Arc<T>>>>,
 }
-
-/// A cache line of its own, and the one that is fetched along with it.
-#[repr(align(128))]
-struct Shard<T>(RwLock<Option<Arc<T>>>);
 
 /// The value, locked for reading.
 #[derive(Debug)]
@@ -29,37 +22,28 @@ pub struct ReadMostlyGuard<'a, T> {
     guard: RwLockReadGuard<'a, Option<Arc<T>>>,
 }
 
-fn my_shard() -> usize {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static SHARD: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
-    }
-    SHARD.with(|shard| *shard)
-}
-
 impl<T> ReadMostly<T> {
     /// A value that nobody reads yet.
     pub fn new(value: T) -> Self {
         let value = Arc::new(value);
         Self {
-            shards: std::array::from_fn(|_| Shard(RwLock::new(Some(Arc::clone(&value))))),
+            shards: Sharded::from_fn(|| RwLock::new(Some(Arc::clone(&value)))),
         }
     }
 
     /// Locks for reading; not held up by waiting writers if this thread reads already.
     pub fn read(&self) -> ReadMostlyGuard<'_, T> {
         ReadMostlyGuard {
-            guard: self.shards[my_shard()].0.read_recursive(),
+            guard: self.shards.mine().read_recursive(),
         }
     }
 
     /// Changes the value with all readers locked out.
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        let mut locked: [RwLockWriteGuard<'_, _>; SHARDS] =
-            std::array::from_fn(|i| self.shards[i].0.write());
-        let mut copies = locked.each_mut().map(|shard| shard.take());
-        let mut value = copies[0].take().expect("no other writer");
-        drop(copies);
+        let mut locked: Vec<RwLockWriteGuard<'_, _>> =
+            self.shards.iter().map(RwLock::write).collect();
+        let copies = locked.iter_mut().filter_map(|shard| shard.take());
+        let mut value = copies.last().expect("no other writer");
         let result = change(Arc::get_mut(&mut value).expect("no reader has it"));
         for shard in &mut locked {
             **shard = Some(Arc::clone(&value));

@@ -35,6 +35,10 @@ const fn page_at(from: VirtAddr) -> SyscallRange {
 /// cannot be. DEVIATION: of a source that is not aligned, the first byte is taken to be the first
 /// one of its page.
 pub(super) fn read_now<A: Arch>(pager: &Pager<'_, A>, from: VirtAddr) -> Option<u8> {
+    if pager.shared.is_concurrent() {
+        // Without its VMA's lock, the page's tables may be freed meanwhile.
+        return None;
+    }
     let byte = access::hardware_access(pager, from.page_down(), Access::Read)?;
     if !from.is_page_aligned() {
         access::hardware_access(pager, from.page_down().add_pages(1), Access::Read)?;
@@ -52,15 +56,21 @@ pub(super) fn read_with_faults<A: Arch, S: VmaStore>(
     from: VirtAddr,
 ) -> Result<u8, Stop> {
     let space = &*process.space;
-    access::touch(machine, space, page_at(from), Access::Read).map_err(|error| match error {
-        FaultError::UffdWait => Stop::UffdWait,
-        FaultError::Maperr
-        | FaultError::Accerr
-        | FaultError::Bus
-        | FaultError::Poison
-        | FaultError::Oom => Errno::EFAULT.into(),
-    })?;
-    read_now(&Pager::new(machine.shared(), &space.pages), from).ok_or(Errno::EFAULT.into())
+    let touch = |range| {
+        access::touch(machine, space, range, Access::Read).map_err(|error| match error {
+            FaultError::UffdWait => Stop::UffdWait,
+            FaultError::Maperr
+            | FaultError::Accerr
+            | FaultError::Bus
+            | FaultError::Poison
+            | FaultError::Oom => Errno::EFAULT.into(),
+        })
+    };
+    let byte = touch(page_at(from.page_down()))?;
+    if !from.is_page_aligned() {
+        touch(page_at(from.page_down().add_pages(1)))?;
+    }
+    Ok(byte)
 }
 
 /// Maps a filled page. It is the caller's no more, whatever happens.

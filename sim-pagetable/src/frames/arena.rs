@@ -16,8 +16,10 @@ const CHUNKS: usize = 24;
 /// The entries of a table.
 pub(crate) type Entries = [AtomicU64; ENTRIES];
 
-/// What the simulator keeps of a table besides its entries (`struct ptdesc`).
+/// What the simulator keeps of a table besides its entries (`struct ptdesc`): a cache line, so that
+/// threads that lock different tables do not disturb each other.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct TableMeta {
     /// The page-table lock of the table.
     lock: Mutex<()>,

@@ -76,7 +76,7 @@ impl Frames {
     /// The first broken invariant.
     pub fn check_invariants(&self) -> Result<(), FramesInvariant> {
         let flagged = self.allocated().count() as u64;
-        let listed = self.free.lock().count_used();
+        let listed = self.free.lock().count_used() - self.caches.len();
         if flagged != listed {
             return Err(FramesInvariant::FreeLists { listed, flagged });
         }

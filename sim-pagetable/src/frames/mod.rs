@@ -2,6 +2,7 @@
 
 mod alloc;
 pub(crate) mod arena;
+mod cache;
 mod folio;
 mod invariants;
 mod meta;
@@ -18,12 +19,14 @@ use sim_sync::prim::{Mutex, MutexGuard};
 use thiserror::Error;
 
 use self::alloc::FreeLists;
-pub(crate) use self::arena::{Arena, Entries, Table, TableLock};
+use self::arena::Arena;
+pub(crate) use self::arena::{Entries, Table, TableLock};
+use self::cache::Caches;
 pub use self::invariants::FramesInvariant;
 pub use self::meta::{FrameFlags, FrameInfo, FrameMeta};
+pub use self::release::Release;
 use crate::Pfn;
 use crate::addr::HUGE_PAGES;
-pub use release::Release;
 
 /// Decides whether a simulated kernel allocation may succeed (fault injection). Asked once for
 /// every frame, folio and page table, in a deterministic order.
@@ -62,6 +65,7 @@ pub struct Frames {
     chunks: Box<[OnceLock<Box<Chunk>>]>,
     permanent: Box<[FrameMeta]>,
     free: Mutex<FreeLists>,
+    caches: Caches,
     arena: Arena,
     ram: u64,
     concurrent: AtomicBool,
@@ -93,6 +97,7 @@ impl Frames {
             chunks: (0..chunks).map(|_| OnceLock::new()).collect(),
             permanent: (0..Pfn::RAM_BASE.get()).map(Self::permanent_meta).collect(),
             free: Mutex::new(FreeLists::new(ram_pages)),
+            caches: Caches::default(),
             arena: Arena::new(),
             ram: ram_pages,
             concurrent: AtomicBool::new(true),
@@ -117,6 +122,9 @@ impl Frames {
     /// faster. Only change it while one thread runs.
     pub fn set_concurrent(&self, concurrent: bool) {
         self.concurrent.store(concurrent, Relaxed);
+        if !concurrent {
+            self.drain_caches();
+        }
     }
 
     /// May several threads use this memory?
@@ -132,7 +140,8 @@ impl Frames {
 
     /// Frames in use, page tables included.
     pub fn used(&self) -> u64 {
-        self.free.lock().in_use
+        let cached = self.caches.len();
+        self.free.lock().in_use - cached
     }
 
     /// Page tables in use, over all address spaces.
@@ -189,6 +198,11 @@ impl Frames {
         if !self.gate.allow() {
             return Err(NoMemory);
         }
+        self.reserve_allowed(pages)
+    }
+
+    /// The same where the gate was asked.
+    fn reserve_allowed(&self, pages: u64) -> Result<MutexGuard<'_, FreeLists>, NoMemory> {
         let mut free = self.free.lock();
         if free.in_use + pages > self.ram {
             return Err(NoMemory);
@@ -203,16 +217,23 @@ impl Frames {
     /// [`NoMemory`].
     #[inline]
     pub fn alloc(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
-        let mut free = self.reserve(1)?;
-        let taken = free.take_frame(|n| self.ensure_meta(n));
-        let Some(number) = taken else {
-            free.in_use -= 1;
-            return Err(NoMemory);
+        let number = if self.concurrent() {
+            self.take_cached()?
+        } else {
+            self.take_frame()?
         };
-        drop(free);
         self.ensure_meta(number)
             .reset(1, flags | FrameFlags::ALLOCATED);
         Ok(Pfn::RAM_BASE.add(number))
+    }
+
+    fn take_frame(&self) -> Result<u64, NoMemory> {
+        let mut free = self.reserve(1)?;
+        let taken = free.take_frame(|n| self.ensure_meta(n));
+        taken.ok_or_else(|| {
+            free.in_use -= 1;
+            NoMemory
+        })
     }
 
     /// Allocates a 2 MiB folio, aligned: one reference, no mapping, these flags, tags 0. Returns
@@ -221,6 +242,10 @@ impl Frames {
     /// # Errors
     /// [`NoMemory`], also when only scattered frames are left.
     pub fn alloc_huge(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
+        if self.concurrent() {
+            // Frames in the caches may be all that their blocks miss.
+            self.drain_caches();
+        }
         let mut free = self.reserve(HUGE_PAGES)?;
         let Some(number) = free.take_block() else {
             free.in_use -= HUGE_PAGES;
@@ -246,6 +271,10 @@ impl Frames {
         for i in 0..pages {
             self.ram_meta(number + i).reset(0, FrameFlags::empty());
         }
+        if !large && self.concurrent() {
+            self.give_cached(number);
+            return;
+        }
         let mut free = self.free.lock();
         free.in_use -= pages;
         if large {
@@ -270,7 +299,7 @@ impl Frames {
     }
 
     pub(crate) fn alloc_table(&self, space: u32) -> Result<Table<'_>, NoMemory> {
-        drop(self.reserve(1)?);
+        drop(self.reserve_after_drain(1)?);
         Ok(self.arena.alloc(space))
     }
 
