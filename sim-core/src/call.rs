@@ -306,6 +306,15 @@ pub enum UffdCopySource {
     Value(u8),
 }
 
+/// The stack that execve makes for a new program.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct NewStack {
+    /// How long the strings on it are: the program's name, its arguments and its environment.
+    pub strings: Bytes,
+    /// How far below the highest possible address it ends (address randomization).
+    pub shift: Bytes,
+}
+
 /// One thing that a program, or the kernel on its own account, does.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Call {
@@ -416,8 +425,11 @@ pub enum Call {
     },
     /// `exit(2)`.
     Exit,
-    /// `execve(2)`: a fresh, empty address space.
-    Execve,
+    /// `execve(2)`: a fresh address space, empty but for the stack.
+    Execve {
+        /// The new program's stack; without it the address space is empty altogether.
+        stack: Option<NewStack>,
+    },
     /// Full scans of every registered process by khugepaged.
     Khugepaged {
         /// How many.
@@ -492,7 +504,7 @@ impl Call {
             } => "exec",
             Self::Fork { .. } => "fork",
             Self::Exit => "exit",
-            Self::Execve => "execve",
+            Self::Execve { .. } => "execve",
             Self::Khugepaged { .. } => "khugepaged",
             Self::Reclaim(_) | Self::ReclaimPages(_) => "reclaim",
             Self::ClearRefs(_) => "clear_refs",

@@ -60,6 +60,8 @@ named_numbers! {
         EINTR = 4,
         /// Input/output error (a page that cannot be read).
         EIO = 5,
+        /// Strings too long (execve).
+        E2BIG = 7,
         /// Bad file descriptor.
         EBADF = 9,
         /// No child process.

@@ -39,8 +39,8 @@ pub use addr::{
 pub use anon_vma::{AnonVmaView, AnonVmas};
 pub use backend::{Backend, BackendError, Concurrent, SnapshotLevel};
 pub use call::{
-    Access, Advice, Call, MapFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, Policy, Prot,
-    SyscallRange, UffdCopySource, UffdMode,
+    Access, Advice, Call, MapFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, NewStack,
+    Policy, Prot, SyscallRange, UffdCopySource, UffdMode,
 };
 pub use collapse::ScanResult;
 pub use errno::{Errno, Signal};

@@ -216,7 +216,7 @@ pub const fn locks_of(call: &Call, features: &Features) -> &'static [LockUse] {
             }
         }
         Call::Fork { share: false, .. } => FORK,
-        Call::Exit | Call::Execve => EXIT,
+        Call::Exit | Call::Execve { .. } => EXIT,
         Call::Khugepaged { .. } => COLLAPSE,
         Call::Reclaim(_) => RECLAIM,
         Call::ReclaimPages(_) => {

@@ -78,7 +78,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             Call::Access { range, access } => access::access(self, process, *range, *access),
             Call::Fork { child, share } => fork::fork(self, process, *child, *share)?,
             Call::Exit => exit::exit(self, process),
-            Call::Execve => exec::execve(self, process),
+            Call::Execve { stack } => exec::execve(self, process, *stack),
             Call::Khugepaged { passes } => thp::khugepaged::run(self, *passes)?,
             Call::Reclaim(range) => reclaim::range(self, process, *range),
             Call::ReclaimPages(pages) => reclaim::pages(self, *pages),

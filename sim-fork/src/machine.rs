@@ -171,7 +171,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
 
 /// Can a process come or go during the call?
 const fn may_change_processes(call: &Call) -> bool {
-    matches!(call, Call::Fork { .. } | Call::Exit | Call::Execve)
+    matches!(call, Call::Fork { .. } | Call::Exit | Call::Execve { .. })
 }
 
 impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {

@@ -228,7 +228,11 @@ pub(crate) const OPS: &[OpSpec] = &[
         &[required("name", Kind::Name), optional("share", Kind::Bool)],
     ),
     op("exit", "ends the process", &[]),
-    op("execve", "starts over with an empty address space", &[]),
+    op(
+        "execve",
+        "starts over with an empty address space, or one with a stack",
+        &[optional("stack", Kind::Size), optional("shift", Kind::Size)],
+    ),
     op(
         "khugepaged",
         "lets khugepaged scan every registered process",

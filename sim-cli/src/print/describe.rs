@@ -74,7 +74,8 @@ pub(crate) fn arguments(op: &Op, scenario: &Scenario) -> String {
         | Op::UffdZeropage(range)
         | Op::UffdPoison(range)
         | Op::Reclaim(range) => self::range(range),
-        Op::Munlockall | Op::Exit | Op::Execve => String::new(),
+        Op::Execve { stack: Some(stack) } => format!("with {} on the stack", size(stack.strings)),
+        Op::Munlockall | Op::Exit | Op::Execve { stack: None } => String::new(),
     }
 }
 

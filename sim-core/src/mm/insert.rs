@@ -26,21 +26,25 @@ impl<S: VmaStore> Mm<S> {
         id
     }
 
-    /// Inserts a VMA that somebody made: checks the limit, charges `ACCOUNT`
-    /// (`mm/vma.c: insert_vm_struct()`). For tests and special mappings.
+    /// Inserts a VMA that somebody made: charges `ACCOUNT` (`mm/vma.c: insert_vm_struct()`). For
+    /// the stack of a new program, tests and special mappings.
     ///
     /// # Errors
-    /// If memory is short.
+    /// If memory is short; nothing is changed then.
     pub fn insert_vma(&mut self, pages: &mut dyn PageOps, vma: Vma) -> Result<VmaId, NoMemory> {
-        self.reserve_vma()?;
         let (flags, count) = (vma.flags(), vma.pages());
+        let charged = if flags.contains(crate::VmFlags::ACCOUNT) {
+            count
+        } else {
+            0
+        };
+        self.charge(charged).map_err(|_| NoMemory)?;
+        self.reserve_vma()
+            .inspect_err(|NoMemory| self.commit.uncharge(charged))?;
         let id = self.link_vma(pages, vma);
         self.counters.add(flags, count);
         if flags.contains(crate::VmFlags::LOCKED) {
             self.counters.locked_vm += count;
-        }
-        if flags.contains(crate::VmFlags::ACCOUNT) {
-            self.charge(count).map_err(|_| NoMemory)?;
         }
         Ok(id)
     }

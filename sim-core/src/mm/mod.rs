@@ -7,6 +7,7 @@
 mod brk;
 mod config;
 mod copy;
+mod exec_stack;
 mod exit;
 mod fork;
 mod insert;

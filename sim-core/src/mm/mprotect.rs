@@ -101,7 +101,7 @@ impl<S: VmaStore> Mm<S> {
 
     /// Changes a part of a VMA (`mm/mprotect.c: mprotect_fixup()`, 6.19). Returns the VMA that the
     /// part is in then.
-    fn protect_part(
+    pub(super) fn protect_part(
         &mut self,
         pages: &mut dyn PageOps,
         id: VmaId,

@@ -122,6 +122,9 @@ impl<S: VmaStore> Mm<S> {
     /// Moves a VMA with its pages down by `shift` (exec's stack; `mm/vma_exec.c:
     /// relocate_vma_down()`, 6.18). Its offset stays.
     ///
+    /// DEVIATION: while it covers both places it counts as large as it is, so that the counters are
+    /// right if that is where it ends; Linux takes too much off when the process is killed.
+    ///
     /// # Errors
     /// `EFAULT` if something is mapped in between, `ENOMEM`; the process is to be killed then.
     pub fn relocate_vma_down(
@@ -137,7 +140,11 @@ impl<S: VmaStore> Mm<S> {
         if self.find_vma(new.start()) != Some(id) {
             return Err(Errno::EFAULT);
         }
+        let flags = self.vma(id).flags();
+        let extra = (old.start() - new.start()).pages();
         self.cover(pages, id, PageRange::new(new.start(), old.end()))?;
+        self.counters.add(flags, extra);
+        self.commit.charge_unchecked(extra);
         let down = TableMove {
             from: old,
             to: new.start(),
@@ -156,6 +163,8 @@ impl<S: VmaStore> Mm<S> {
         self.shrink_vma(pages, id, new)
             .map_err(|NoMemory| Errno::ENOMEM)?;
         self.vma_mut(id).set_range(new, pgoff);
+        self.counters.sub(flags, extra);
+        self.uncharge(extra);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 mod cow;
 mod dumps;
+mod exec;
 mod failures;
 mod faults;
 mod forks;

@@ -324,7 +324,7 @@ impl Script {
             "khugepaged" => Call::Khugepaged {
                 passes: parse(words[1]) as u32,
             },
-            "execve" => Call::Execve,
+            "execve" => Call::Execve { stack: None },
             "inject" => Call::InjectAllocFailure {
                 nth: parse(words[1]) as u32,
             },

@@ -253,7 +253,7 @@ fn mremap(input: &mut Input<'_>) -> Call {
 fn process(input: &mut Input<'_>) -> Call {
     match input.below(6) {
         0 => Call::Exit,
-        1 => Call::Execve,
+        1 => Call::Execve { stack: None },
         _ => Call::Fork {
             child: Pid(input.below(4) as u32),
             share: false,

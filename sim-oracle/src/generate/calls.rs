@@ -78,7 +78,7 @@ pub(super) fn call(generator: &mut Generator, op: Op) -> Call {
         Op::Clone => Call::Fork { child, share: true },
         Op::Odd => super::odd::call(args),
         Op::Exit => Call::Exit,
-        Op::Execve => Call::Execve,
+        Op::Execve => Call::Execve { stack: None },
         Op::Reclaim => advise(args, &[Advice::Pageout, Advice::Cold]),
         Op::ClearRefs => Call::ClearRefs(args.choose(&[1, 2, 3, 4, 5])),
         Op::Truncate => truncate(args),

@@ -74,7 +74,10 @@ impl LiveKernel {
             Call::Access { range, access } => self.access(pid, *range, *access),
             Call::Fork { child, share } => self.fork(pid, *child, *share),
             Call::Exit => Ok(self.exit(pid)),
-            Call::Execve => self.execve(pid),
+            Call::Execve { stack: None } => self.execve(pid),
+            Call::Execve { stack: Some(_) } => Err(BackendError::NotSupported(
+                "the stack of a new program is the worker's own".to_owned(),
+            )),
             Call::Khugepaged { passes } => self.khugepaged(*passes),
             Call::ReclaimPages(_) => not_supported("which pages a kernel reclaims is not fixed"),
             Call::ClearRefs(value) => self.clear_refs(pid, *value),

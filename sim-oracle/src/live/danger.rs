@@ -49,7 +49,7 @@ pub(super) fn check(call: &Call) -> Result<(), BackendError> {
         | Call::Munlockall
         | Call::Fork { .. }
         | Call::Exit
-        | Call::Execve
+        | Call::Execve { .. }
         | Call::Khugepaged { .. }
         | Call::ReclaimPages(_)
         | Call::ClearRefs(_)

@@ -74,7 +74,7 @@ impl Space {
             Call::ClearRefs(value) => self.clear_refs(*value),
             Call::Fork { .. }
             | Call::Exit
-            | Call::Execve
+            | Call::Execve { .. }
             | Call::Khugepaged { .. }
             | Call::ReclaimPages(_)
             | Call::Truncate { .. }

@@ -137,7 +137,8 @@ impl Model {
                 self.leave(pid);
                 Ok(0)
             }
-            Call::Execve => {
+            Call::Execve { stack: Some(_) } => Err(Stop::Unknown("the stack of a new program")),
+            Call::Execve { stack: None } => {
                 self.leave(pid);
                 let id = self.new_space(Self::empty(&self.rules));
                 self.processes.insert(pid, id);

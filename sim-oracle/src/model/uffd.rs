@@ -89,15 +89,19 @@ impl Space {
         self.set_uffd(rules, pages, None, VmFlags::empty())
     }
 
-    /// `UFFDIO_WRITEPROTECT`: all there is must be registered for that.
+    /// `UFFDIO_WRITEPROTECT`: all there is must be registered for that; what comes before the first
+    /// that is not has been protected.
     pub(super) fn writeprotect(&mut self, rules: &Rules, range: SyscallRange) -> Result<(), Errno> {
         let pages = Self::uffd_pages(rules, range)?;
         let ready = |page: &Page| page.uffd.is_some() && page.has(VmFlags::UFFD_WP);
+        let objects = self
+            .within(pages)
+            .take_while(|run| ready(&run.page))
+            .any(|run| !run.page.map.is_anon());
+        self.marked |= objects;
         if !self.is_used(pages) || !self.within(pages).all(|run| ready(&run.page)) {
             return Err(Errno::ENOENT);
         }
-        let objects = self.within(pages).any(|run| !run.page.map.is_anon());
-        self.marked |= objects;
         Ok(())
     }
 }

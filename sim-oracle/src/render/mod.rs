@@ -202,7 +202,11 @@ fn step(text: &mut String, setup: &Setup, pid: Pid, call: &Call) {
                 line(text, "share", "true");
             }
         }
-        Call::Munlockall | Call::Exit | Call::Execve => {}
+        Call::Munlockall | Call::Exit | Call::Execve { stack: None } => {}
+        Call::Execve { stack: Some(stack) } => {
+            line(text, "stack", &stack.strings.get().to_string());
+            line(text, "shift", &stack.shift.get().to_string());
+        }
         Call::Khugepaged { passes } => line(text, "passes", &passes.to_string()),
         Call::ReclaimPages(pages) => line(text, "pages", &pages.to_string()),
         Call::ClearRefs(value) => line(text, "value", &value.to_string()),

@@ -79,7 +79,7 @@ pub(super) fn candidates(call: &Call) -> Vec<Call> {
         | Call::Brk(_)
         | Call::Fork { .. }
         | Call::Exit
-        | Call::Execve
+        | Call::Execve { .. }
         | Call::Khugepaged { .. }
         | Call::ReclaimPages(_)
         | Call::ClearRefs(_)

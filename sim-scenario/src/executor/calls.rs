@@ -97,7 +97,7 @@ pub(super) fn call_of(
             },
         },
         Op::Exit => Call::Exit,
-        Op::Execve => Call::Execve,
+        Op::Execve { stack } => Call::Execve { stack: *stack },
         Op::Khugepaged { passes } => Call::Khugepaged { passes: *passes },
         Op::Reclaim(range) => Call::Reclaim(at(range)?),
         Op::ReclaimPages(pages) => Call::ReclaimPages(*pages),
@@ -146,7 +146,7 @@ pub(super) fn note_effects<'s>(
             processes.forked(pid, *child, name, *share);
         }
         (Op::Exit, _) => processes.remove(pid),
-        (Op::Execve, _) => processes.executed(pid),
+        (Op::Execve { .. }, _) => processes.executed(pid),
         _ => {}
     }
 }

@@ -285,7 +285,9 @@ impl<'s> Executor<'s> {
         outcome: Outcome,
     ) -> Option<StepReport<'s>> {
         calls::note_effects(step, pid, call, outcome, &mut self.processes);
-        if self.uses_relative_brk && matches!((call, outcome), (Call::Execve, Outcome::Value(_))) {
+        if self.uses_relative_brk
+            && matches!((call, outcome), (Call::Execve { .. }, Outcome::Value(_)))
+        {
             self.unknown_breaks.push_back(pid);
         }
         if let Some(pages) = PagesLeft::after(step, pid, call, outcome) {

@@ -1,6 +1,6 @@
 //! The parameters of operations.
 
-use sim_core::{Bytes, Policy};
+use sim_core::{Bytes, NewStack, Policy};
 use toml::de::DeValue;
 
 use super::context::{Context, Fields, Value, span_of};
@@ -84,7 +84,7 @@ impl Reader<'_> {
                 }
             }
             "exit" => Op::Exit,
-            "execve" => Op::Execve,
+            "execve" => self.execve(cx)?,
             "khugepaged" => Op::Khugepaged {
                 passes: self.opt(cx, "passes", scalar::integer32)?.unwrap_or(1),
             },
@@ -191,6 +191,21 @@ impl Reader<'_> {
             to: to?,
             name: name?,
         })
+    }
+
+    fn execve(&self, cx: &mut Context) -> Option<Op> {
+        let strings = self.opt(cx, "stack", scalar::bytes);
+        let shift = self.opt(cx, "shift", scalar::bytes);
+        let (strings, shift) = (strings?, shift?);
+        if strings.is_none() && shift.is_some() {
+            let message = "`shift` says where the stack goes: there is none without `stack`";
+            return cx.error(Diagnostic::new(self.fields.span, message));
+        }
+        let stack = strings.map(|strings| NewStack {
+            strings,
+            shift: shift.unwrap_or_default(),
+        });
+        Some(Op::Execve { stack })
     }
 
     fn policy(&self, cx: &mut Context) -> Option<Policy> {

@@ -57,8 +57,8 @@ impl<T: ReplayTarget + ?Sized> Run<'_, T> {
             Action::Spawn(spawn) => self.spawn(event, pid, image, *spawn),
             Action::Execve => {
                 self.processes.exec(event.task);
-                let outcome = self.target.call(pid, &Call::Execve)?;
-                self.judge(event, &Call::Execve, outcome);
+                let outcome = self.target.call(pid, &Call::Execve { stack: None })?;
+                self.judge(event, &Call::Execve { stack: None }, outcome);
                 Ok(())
             }
             Action::EndTask => {
@@ -87,7 +87,7 @@ impl<T: ReplayTarget + ?Sized> Run<'_, T> {
             if !self.target.call(parent, &fork)?.is_ok() {
                 return Ok(());
             }
-            self.target.call(child, &Call::Execve)?;
+            self.target.call(child, &Call::Execve { stack: None })?;
         }
         self.processes.add(task, Image::default());
         Ok(())

@@ -1,8 +1,8 @@
 //! Steps: what is done, where, and what is expected of it.
 
 use sim_core::{
-    Advice, Bytes, Errno, FileId, MapFlags, MlockallFlags, MremapFlags, Policy, Prot, Signal,
-    UffdMode, VirtAddr,
+    Advice, Bytes, Errno, FileId, MapFlags, MlockallFlags, MremapFlags, NewStack, Policy, Prot,
+    Signal, UffdMode, VirtAddr,
 };
 
 use super::{Check, RangeExpr};
@@ -139,7 +139,10 @@ pub enum Op {
     /// `exit`.
     Exit,
     /// `execve`.
-    Execve,
+    Execve {
+        /// The new program's stack, if there is to be one.
+        stack: Option<NewStack>,
+    },
     /// `khugepaged`.
     Khugepaged {
         /// Full scans.
@@ -217,7 +220,7 @@ impl Op {
             Self::Access { kind, .. } => kind.name(),
             Self::Fork { .. } => "fork",
             Self::Exit => "exit",
-            Self::Execve => "execve",
+            Self::Execve { .. } => "execve",
             Self::Khugepaged { .. } => "khugepaged",
             Self::Reclaim(_) | Self::ReclaimPages(_) => "reclaim",
             Self::ClearRefs(_) => "clear_refs",

@@ -279,7 +279,7 @@ fn ranges_of(op: &Op) -> Vec<&RangeExpr> {
         | Op::Brk(_)
         | Op::Fork { .. }
         | Op::Exit
-        | Op::Execve
+        | Op::Execve { .. }
         | Op::Khugepaged { .. }
         | Op::ReclaimPages(_)
         | Op::ClearRefs(_)

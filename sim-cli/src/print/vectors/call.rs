@@ -90,7 +90,11 @@ fn arguments(call: &Call, setup: &Setup, child: Option<&str>) -> Fields {
         | Call::UffdZeropage(range)
         | Call::UffdPoison(range)
         | Call::Reclaim(range) => at(range),
-        Call::Munlockall | Call::Exit | Call::Execve => Vec::new(),
+        Call::Execve { stack: Some(stack) } => vec![
+            ("stack", hex(stack.strings.get())),
+            ("shift", hex(stack.shift.get())),
+        ],
+        Call::Munlockall | Call::Exit | Call::Execve { stack: None } => Vec::new(),
     }
 }
 

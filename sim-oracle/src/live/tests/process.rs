@@ -74,7 +74,7 @@ fn execve_empties_the_address_space() {
             &Call::Brk(VirtAddr::new(super::super::BRK_START + 0x1000)),
             Outcome::Value(super::super::BRK_START + 0x1000),
         )
-        .ok(&Call::Execve)
+        .ok(&Call::Execve { stack: None })
         .has_vmas(MAIN, &[])
         .expect(
             &Call::Brk(VirtAddr::ZERO),

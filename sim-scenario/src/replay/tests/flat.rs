@@ -80,7 +80,7 @@ impl Backend for Flat {
                 }
                 Ok(0)
             }
-            Call::Execve => {
+            Call::Execve { .. } => {
                 self.add(pid, Space::default());
                 Ok(0)
             }

@@ -99,7 +99,7 @@ impl Backend for Vmas {
                 };
                 self.processes.insert(*child, space);
             }
-            Call::Execve => {
+            Call::Execve { .. } => {
                 let fresh = Mm::new(Arc::clone(&self.config), &self.shared);
                 self.processes.insert(pid, Rc::new(RefCell::new(fresh)));
             }
