@@ -5,8 +5,8 @@ mod flags;
 use std::fmt::Write as _;
 
 use sim_core::{
-    Access, Call, FileId, FileKind, MmapArgs, MremapArgs, Outcome, PAGE_SIZE, Pid, Policy, Setup,
-    SyscallRange, ThpEnabled, UffdCopySource, UffdFeatures,
+    Access, Call, FileId, FileKind, MmapArgs, MremapArgs, NewStack, Outcome, PAGE_SIZE, Pid,
+    Policy, Setup, SyscallRange, ThpEnabled, UffdCopySource, UffdFeatures,
 };
 
 /// The text of a scenario that makes these calls, expecting these outcomes.
@@ -116,6 +116,13 @@ fn file_name(setup: &Setup, file: FileId) -> String {
     quoted(name.map_or("?", String::as_str))
 }
 
+fn new_stack(text: &mut String, stack: Option<NewStack>) {
+    if let Some(stack) = stack {
+        line(text, "stack", &stack.strings.get().to_string());
+        line(text, "shift", &stack.shift.get().to_string());
+    }
+}
+
 fn step(text: &mut String, setup: &Setup, pid: Pid, call: &Call) {
     line(text, "op", &quoted(call.op()));
     if pid != Pid::MAIN {
@@ -202,11 +209,8 @@ fn step(text: &mut String, setup: &Setup, pid: Pid, call: &Call) {
                 line(text, "share", "true");
             }
         }
-        Call::Munlockall | Call::Exit | Call::Execve { stack: None } => {}
-        Call::Execve { stack: Some(stack) } => {
-            line(text, "stack", &stack.strings.get().to_string());
-            line(text, "shift", &stack.shift.get().to_string());
-        }
+        Call::Munlockall | Call::Exit => {}
+        Call::Execve { stack } => new_stack(text, *stack),
         Call::Khugepaged { passes } => line(text, "passes", &passes.to_string()),
         Call::ReclaimPages(pages) => line(text, "pages", &pages.to_string()),
         Call::ClearRefs(value) => line(text, "value", &value.to_string()),
