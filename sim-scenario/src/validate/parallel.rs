@@ -159,7 +159,7 @@ impl<'s> Claims<'s> {
                 self.add(steps);
                 return;
             }
-            Op::Exit | Op::Execve => self.ends.push((process, step.span)),
+            Op::Exit | Op::Execve { .. } => self.ends.push((process, step.span)),
             Op::Fork { name, .. } => self.forks.push((name, step.span)),
             Op::Mmap(mmap) => self.give(process, mmap.name.as_deref(), step.span),
             Op::Mremap(mremap) => self.give(process, mremap.name.as_deref(), step.span),
