@@ -68,6 +68,10 @@ pub struct Features {
     pub uffd_copy_keeps_guard: bool,
     /// A block without PTE table no longer ends `MADV_COLLAPSE` of the blocks after it (6.19).
     pub collapse_skips_empty: bool,
+    /// A call that changes a VMA reads its flags before it locks the VMA for writing, so that a
+    /// guard installed in between under the VMA's lock leaves no flag (6.19 as it is written; in no
+    /// profile).
+    pub stale_vma_flags: bool,
 }
 
 /// The kernels that vmsim behaves as.
@@ -127,6 +131,7 @@ impl Profile {
             mremap_source_anon_vma: false,
             uffd_copy_keeps_guard: false,
             collapse_skips_empty: false,
+            stale_vma_flags: false,
         };
         const V6_16: Features = Features {
             merge_unfaulted_target: true,

@@ -55,6 +55,18 @@ mutants! {
     SeqReadUnchecked,
     /// A reader does not mind an odd sequence number.
     SeqReadOdd,
+    /// A VMA's new flags are computed before it is locked for writing.
+    ModifyFlagsEarly,
+    /// A merge takes the sticky flags that VMAs had before they were locked for writing.
+    MergeStickyEarly,
+    /// The part that is split off a VMA is copied before the VMA is locked for writing.
+    SplitCopiesEarly,
+    /// fork does not lock the parent's VMAs for writing.
+    ForkUnlocked,
+    /// Guards are written before the flag is set.
+    GuardFlagLate,
+    /// Retraction looks at a VMA's flag before it has locked the page table.
+    RetractTestsEarly,
 }
 
 #[cfg(any(feature = "loom", feature = "shuttle"))]

@@ -1,5 +1,7 @@
 //! Carries out a merge plan: the only code that changes VMAs and store for a merge.
 
+use sim_sync::Mutant;
+
 use crate::store::{NoMemory, VmaId, VmaStore};
 use crate::{
     AllocKind, Event, MergeCase, MergeDecision, MergePlan, MergeReport, MergeScene, Mm, PageOps,
@@ -59,11 +61,28 @@ impl<S: VmaStore> Mm<S> {
         if let Some(from) = plan.anon_vma_from {
             self.clone_anon_vma(plan.case.target(), from);
         }
+        let sticky = plan.sticky | self.lock_neighbours(plan.case);
         self.store.begin_change();
         self.move_boundaries(pages, plan);
         self.store.end_change();
-        self.vma_mut(plan.case.target()).insert_flags(plan.sticky);
+        self.vma_mut(plan.case.target()).insert_flags(sticky);
         Ok(())
+    }
+
+    /// Locks the neighbours that take part for writing. The sticky flags that they have then:
+    /// readers of their locks may have set one since the plan was made.
+    fn lock_neighbours(&mut self, case: MergeCase) -> VmFlags {
+        let stale = Mutant::MergeStickyEarly.is_active()
+            || self.config.features.stale_vma_flags && matches!(case, MergeCase::FillGap { .. });
+        if stale {
+            return VmFlags::empty();
+        }
+        let mut flags = VmFlags::empty();
+        for id in case.neighbours().into_iter().flatten() {
+            self.start_write(id);
+            flags |= self.vma(id).flags();
+        }
+        flags & self.config.features.sticky()
     }
 
     /// Changes ranges; from here on nothing fails.

@@ -196,6 +196,21 @@ impl MergeCase {
         }
     }
 
+    /// The VMAs below and above that take part.
+    pub const fn neighbours(self) -> [Option<VmaId>; 2] {
+        match self {
+            Self::GrowPrev { prev }
+            | Self::IntoPrev { prev, .. }
+            | Self::HeadIntoPrev { prev, .. } => [Some(prev), None],
+            Self::GrowNext { next }
+            | Self::IntoNext { next, .. }
+            | Self::TailIntoNext { next, .. } => [None, Some(next)],
+            Self::FillGap { prev, next } | Self::IntoPrevWithNext { prev, next, .. } => {
+                [Some(prev), Some(next)]
+            }
+        }
+    }
+
     /// Its name for people.
     pub const fn name(self) -> &'static str {
         match self {

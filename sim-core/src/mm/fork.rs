@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sim_sync::Mutant;
+
 use crate::store::{NoMemory, VmaId, VmaStore};
 use crate::vma_arena::VmaArena;
 use crate::{AllocKind, CopyOnFork, Errno, Features, ForkOps, Mm, VmFlags, Vma};
@@ -33,7 +35,9 @@ impl<S: VmaStore> Mm<S> {
         let all: Vec<_> = self.iter().map(|(id, _)| id).collect();
         for id in all {
             // From here on nobody faults pages in or installs guards behind fork's back.
-            self.start_write(id);
+            if !Mutant::ForkUnlocked.is_active() {
+                self.start_write(id);
+            }
             let vma = self.vma(id);
             if vma.flags().contains(VmFlags::DONTCOPY) {
                 child.counters.sub(vma.flags(), vma.pages());

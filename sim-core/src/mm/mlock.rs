@@ -87,6 +87,7 @@ impl<S: VmaStore> Mm<S> {
         let mut start = start;
         while start < end {
             let id = self.vma_lookup(start).ok_or(Errno::ENOMEM)?;
+            self.start_modify(id);
             let vma = self.vma(id);
             let part = PageRange::new(start, vma.end().min(end));
             let flags = vma.flags().difference(VmFlags::LOCKED_MASK) | lock;

@@ -54,6 +54,7 @@ impl<S: VmaStore> Mm<S> {
         };
         let mut at = VirtAddr::ZERO;
         while let Some(id) = self.find_vma(at) {
+            self.start_modify(id);
             let vma = self.vma(id);
             let new = vma.flags().difference(VmFlags::LOCKED_MASK) | add;
             let done = self.lock_part(pages, id, vma.range(), new).unwrap_or(id);

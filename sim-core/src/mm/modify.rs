@@ -2,6 +2,8 @@
 //!
 //! None of these applies the change itself; the caller does, to the VMA returned.
 
+use sim_sync::Mutant;
+
 use super::split::NewPart;
 use crate::merge::{Considered, plan_existing_range, plan_new_range};
 use crate::store::{NoMemory, VmaId, VmaStore};
@@ -172,6 +174,14 @@ impl<S: VmaStore> Mm<S> {
         Ok(Modified::Alone(id))
     }
 
+    /// Locks a VMA for writing before anything is computed from its flags: readers of its lock may
+    /// set one of them. With `stale_vma_flags` it is locked when it is changed.
+    pub(super) fn start_modify(&mut self, id: VmaId) {
+        if !self.config.features.stale_vma_flags && !Mutant::ModifyFlagsEarly.is_active() {
+            self.start_write(id);
+        }
+    }
+
     /// Before `range` of a VMA gets other flags. After a merge `flags` has the sticky flags that
     /// came with it, so that the caller keeps them (`mm/vma.c: vma_modify_flags()`, 6.19).
     ///
@@ -215,6 +225,7 @@ impl<S: VmaStore> Mm<S> {
         range: PageRange,
         policy: Option<Policy>,
     ) -> Result<VmaId, Errno> {
+        self.start_modify(id);
         let attributes = Attributes {
             policy,
             ..Attributes::of(self.vma(id))
@@ -235,6 +246,7 @@ impl<S: VmaStore> Mm<S> {
         range: PageRange,
         name: Option<&AnonName>,
     ) -> Result<VmaId, Errno> {
+        self.start_modify(id);
         let attributes = Attributes {
             anon_name: name,
             ..Attributes::of(self.vma(id))

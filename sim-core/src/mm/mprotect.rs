@@ -81,6 +81,7 @@ impl<S: VmaStore> Mm<S> {
         let access = prot_flags(prot, self.config.arch);
         let (mut id, mut start) = (first, range.start());
         loop {
+            self.start_modify(id);
             let vma = self.vma(id);
             let flags = access
                 | vma

@@ -17,6 +17,7 @@ impl<S: VmaStore> Mm<S> {
             return Err(Errno::ENOMEM);
         }
         self.for_each_part(range, |mm, id, part| {
+            mm.start_modify(id);
             let flags = mm.vma(id).flags();
             if flags.contains(VmFlags::SEALED) {
                 return Ok(id);

@@ -1,5 +1,7 @@
 //! Splitting a VMA in two, and trimming one end.
 
+use sim_sync::Mutant;
+
 use crate::store::{NoMemory, VmaId, VmaStore};
 use crate::{AllocKind, Errno, Event, Mm, PageOps, PageRange, Refusal, VirtAddr, VmaHooks};
 
@@ -50,7 +52,9 @@ impl<S: VmaStore> Mm<S> {
             return Err(Errno::EINVAL);
         }
         self.reserve_split(id).map_err(|NoMemory| Errno::ENOMEM)?;
-        self.start_write(id);
+        if !self.config.features.stale_vma_flags && !Mutant::SplitCopiesEarly.is_active() {
+            self.start_write(id);
+        }
         let old = self.vma(id);
         let range = old.range();
         let (below, above) = range.split_at(at);

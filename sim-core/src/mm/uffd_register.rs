@@ -108,6 +108,7 @@ impl<S: VmaStore> Mm<S> {
         (id, part): (VmaId, PageRange),
         flags: VmFlags,
     ) -> Result<VmaId, Errno> {
+        self.start_modify(id);
         let vma = self.vma(id);
         let context = Some(uffd.context);
         // Registered for more than is asked now: that stays so.
@@ -157,6 +158,7 @@ impl<S: VmaStore> Mm<S> {
         id: VmaId,
         part: PageRange,
     ) -> Result<VmaId, Errno> {
+        self.start_modify(id);
         let vma = self.vma(id);
         if vma.uffd().is_none() {
             return Ok(id);

@@ -5,6 +5,7 @@ use sim_core::{
     Advice, AtomicVmFlag, Errno, Mm, Outcome, PageRange, VmFlags, Vma, admit_page_advice,
 };
 use sim_pagetable::{Arch, Entry, Leaf, Marker, Run};
+use sim_sync::Mutant;
 
 use crate::madvise::Stop;
 use crate::pageops::ZapMode;
@@ -28,10 +29,15 @@ pub(crate) fn install<A: Arch>(
     range: PageRange,
     prepare: &dyn Fn() -> Result<(), NoMemory>,
 ) -> Result<(), Stop> {
-    if pager.shared.features().maybe_guard {
+    let flagged = pager.shared.features().maybe_guard;
+    if flagged && !Mutant::GuardFlagLate.is_active() {
         vma.set_flag_atomic(AtomicVmFlag::MAYBE_GUARD);
     }
-    install_markers(pager, vma, range, prepare)
+    let done = install_markers(pager, vma, range, prepare);
+    if flagged && Mutant::GuardFlagLate.is_active() {
+        vma.set_flag_atomic(AtomicVmFlag::MAYBE_GUARD);
+    }
+    done
 }
 
 /// The same for a part of the address space, with its lock held for writing, which kernels without

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sim_core::store::VmaStore;
-use sim_core::{PAGE_SIZE, VirtAddr};
+use sim_core::{Features, PAGE_SIZE, VirtAddr, VmFlags};
 use sim_pagetable::{Arch, Entry, EntryView, FrameFlags, HUGE_PAGES, Leaf, Pfn, Run, VaRange};
 
 use super::Broken;
@@ -28,6 +28,14 @@ pub(super) type Frames = BTreeMap<Pfn, Counted>;
 /// References by place in swap.
 pub(super) type Places = BTreeMap<u64, u32>;
 
+/// Do guards set a flag that neither merging nor a change of flags loses?
+const fn guards_have_flags(features: &Features) -> bool {
+    features.maybe_guard
+        && features.sticky_flags
+        && features.modify_keeps_sticky
+        && !features.stale_vma_flags
+}
+
 /// Counts the entries of an address space, and checks its resident counters.
 pub(super) fn space<A: Arch, S: VmaStore>(
     space: &AddressSpace<A, S>,
@@ -41,8 +49,17 @@ pub(super) fn space<A: Arch, S: VmaStore>(
     let all = VaRange::new(0, (1u64 << A::VA_BITS) - PAGE_SIZE);
     for Run { range, leaf } in pages.tables.walk(all) {
         let mut note = |address: u64, entry: Entry<A>, count: u64| {
-            if mm.vma_lookup(VirtAddr::new(address)).is_none() {
+            let Some(vma) = mm.vma_lookup(VirtAddr::new(address)) else {
                 return Err(Broken::Stray {
+                    space: pages.number,
+                    address,
+                });
+            };
+            if entry.is_guard()
+                && guards_have_flags(mm.features())
+                && !mm.vma(vma).flags().contains(VmFlags::MAYBE_GUARD)
+            {
+                return Err(Broken::UnflaggedGuard {
                     space: pages.number,
                     address,
                 });

@@ -51,6 +51,13 @@ pub enum Broken {
         /// Its address.
         address: u64,
     },
+    /// A guard lies in a VMA without `MAYBE_GUARD`.
+    UnflaggedGuard {
+        /// The address space.
+        space: u32,
+        /// Its address.
+        address: u64,
+    },
     /// A place in swap has another number of references than counting gives.
     Swap {
         /// The place.
@@ -89,6 +96,12 @@ impl fmt::Display for Broken {
                 write!(
                     f,
                     "entries_in_vmas: address space {space} has one at {address:#x}"
+                )
+            }
+            Self::UnflaggedGuard { space, address } => {
+                write!(
+                    f,
+                    "guards_have_flags: address space {space} has one at {address:#x}"
                 )
             }
             Self::Swap {

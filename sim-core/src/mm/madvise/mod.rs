@@ -107,6 +107,7 @@ impl<S: VmaStore> Mm<S> {
         (id, part): (VmaId, PageRange),
         advice: Advice,
     ) -> Result<VmaId, Errno> {
+        self.start_modify(id);
         let vma = self.vma(id);
         let mut flags = advised_flags(vma, advice)?;
         if flags.contains(VmFlags::HUGEPAGE) && advice == Advice::Hugepage {
