@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use clap::builder::ArgPredicate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use sim_core::{Arch, Profile};
@@ -316,11 +317,14 @@ pub(crate) struct BenchArguments {
     pub(crate) store: Stores,
     /// How many VMAs there are.
     #[arg(long, value_name = "N,…", value_parser = positive, value_delimiter = ',',
-          default_value = "65000")]
+          default_value = "65000",
+          default_value_if("growth", ArgPredicate::IsPresent, Some("10,1000,65000,1000000")))]
     pub(crate) vmas: Vec<u64>,
     /// How many pages there are, for fault and fork.
     #[arg(long, value_name = "N,…", value_parser = positive, value_delimiter = ',',
-          default_value = "65536")]
+          default_value = "65536",
+          default_value_if("growth", ArgPredicate::IsPresent,
+                           Some("1024,16384,262144,4194304,16777216")))]
     pub(crate) pages: Vec<u64>,
     /// How many threads of one process run it at a time; each has its part of the VMAs.
     #[arg(long, value_name = "N,…", value_parser = threads, value_delimiter = ',',
@@ -349,6 +353,10 @@ pub(crate) struct BenchArguments {
     /// beyond the noise.
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
+    /// Also draw how times grow with the size, as SVG; sizes are 10 to 1,000,000 VMAs and 4 MiB to
+    /// 64 GiB of pages unless others are asked for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) growth: Option<PathBuf>,
     /// Count what operations do: splits, merges by case, refusals by reason.
     #[arg(long)]
     pub(crate) counters: bool,

@@ -13,6 +13,7 @@ use crate::ending::{Ending, Trouble};
 use crate::output::Output;
 use crate::print::baseline::{Baseline, Change};
 use crate::print::bench::{self as print, Format, Row};
+use crate::print::growth;
 use crate::trace_script::script;
 use crate::{live, simulator, sources};
 
@@ -32,11 +33,15 @@ pub(crate) fn run(arguments: &BenchArguments, output: &mut Output) -> Result<End
         baseline,
         not_measured: 0,
         slower: 0,
+        all: Vec::new(),
     };
     let format = format(arguments);
     print::heading(format, arguments.repeats, output);
     for group in groups {
         run.group(group, output);
+    }
+    if let Some(path) = &arguments.growth {
+        draw_growth(path, &run.all)?;
     }
     if run.not_measured > 0 {
         return Err(Trouble::Impossible(format!(
@@ -45,6 +50,11 @@ pub(crate) fn run(arguments: &BenchArguments, output: &mut Output) -> Result<End
         )));
     }
     Ok(Ending::good_if(run.slower == 0))
+}
+
+fn draw_growth(path: &std::path::Path, rows: &[Row]) -> Result<(), Trouble> {
+    let written = std::fs::write(path, growth::svg(rows));
+    written.map_err(|error| Trouble::Impossible(format!("{}: {error}", path.display())))
 }
 
 const fn format(arguments: &BenchArguments) -> Format {
@@ -277,6 +287,8 @@ struct Run<'a> {
     baseline: Option<Baseline>,
     not_measured: usize,
     slower: usize,
+    /// Every measurement, if they are to be drawn.
+    all: Vec<Row>,
 }
 
 impl Run<'_> {
@@ -316,6 +328,9 @@ impl Run<'_> {
             }
         }
         print::rows(format(self.arguments), &rows, output);
+        if self.arguments.growth.is_some() {
+            self.all.append(&mut rows);
+        }
         if let (Some(why), true) = (not_live, self.arguments.live) {
             print::no_live_row(format(self.arguments), why, output);
         }

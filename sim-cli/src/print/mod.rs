@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod fuzz;
+pub(crate) mod growth;
 pub(crate) mod layout;
 pub(crate) mod replay;
 pub(crate) mod replay_json;
