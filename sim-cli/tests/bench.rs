@@ -146,9 +146,31 @@ fn slower_than_the_baseline_is_1() {
 #[test]
 fn counters_and_csv() {
     let counted = rows(&["--json", "--counters", "mprotect_split_merge"]);
-    assert_eq!(counted[0]["counters"]["split"], 1.0);
+    let counters = &counted[0]["counters"];
+    assert_eq!(counters["split"], 1.0);
+    assert_eq!(counters["lock.mmap_write"], 1.0);
+    assert!(counters["nodes"].as_f64() >= Some(1.0), "{counters}");
+    assert!(
+        counters["nodes.taken"].is_null(),
+        "a split followed by a merge needs no new node: {counters}"
+    );
     let output = bench(&["--csv", "link"]);
     let text = String::from_utf8_lossy(&output.stdout);
     let columns: Vec<_> = text.lines().map(|line| line.split(',').count()).collect();
     assert_eq!(columns, [11, 11], "{text}");
+}
+
+#[test]
+fn growth_is_drawn() {
+    let directory = std::env::temp_dir().join(format!("vmsim-growth-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a temporary directory");
+    let path = directory.join("growth.svg");
+    let file = path.to_str().expect("UTF-8");
+    let arguments = ["--growth", file, "--vmas", "300", "lookup", "link"];
+    let lines = rows(&[&["--json"][..], &arguments].concat());
+    assert_eq!(lines.len(), 4);
+    let picture = std::fs::read_to_string(&path).expect("a picture");
+    assert!(picture.starts_with("<svg") && picture.ends_with("</svg>\n"));
+    assert_eq!(picture.matches("<polyline").count(), 2);
+    std::fs::remove_dir_all(&directory).expect("the directory was made above");
 }

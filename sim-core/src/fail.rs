@@ -1,6 +1,7 @@
 //! Injected failures and the machine's commit limit: how simulated memory can be short.
 
 use sim_sync::prim::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use sim_sync::tally::{self, Counted};
 
 use crate::{Errno, store::NoMemory};
 
@@ -70,7 +71,16 @@ impl FailPoints {
     /// # Errors
     /// If it is the one that is to fail.
     #[inline]
-    pub fn alloc(&self, _kind: AllocKind) -> Result<(), NoMemory> {
+    pub fn alloc(&self, kind: AllocKind) -> Result<(), NoMemory> {
+        tally::count(match kind {
+            AllocKind::Page | AllocKind::Table => Counted::Pages,
+            AllocKind::Vma
+            | AllocKind::TreeNodes
+            | AllocKind::AnonVma
+            | AllocKind::AnonVmaChain
+            | AllocKind::Policy
+            | AllocKind::Other => Counted::Allocations,
+        });
         if !self.is_armed() {
             return Ok(());
         }

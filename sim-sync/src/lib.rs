@@ -17,6 +17,7 @@ pub mod prim;
 mod read_mostly;
 mod seqcount;
 mod sharded;
+pub mod tally;
 mod vma_lock;
 
 pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};

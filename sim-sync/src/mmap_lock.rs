@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use crate::prim::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::tally::{self, Counted};
 
 /// What mmap_lock protects.
 pub trait WriteSection {
@@ -43,6 +44,7 @@ impl<T: WriteSection> MmapLock<T> {
 
     /// `mmap_read_lock()`.
     pub fn read(&self) -> MmapRead<'_, T> {
+        tally::count(Counted::MmapRead);
         MmapRead {
             guard: self.lock.read(),
         }
@@ -50,6 +52,7 @@ impl<T: WriteSection> MmapLock<T> {
 
     /// The same by a thread that may hold this lock, or another address space's, for reading.
     pub fn read_recursive(&self) -> MmapRead<'_, T> {
+        tally::count(Counted::MmapRead);
         MmapRead {
             guard: self.lock.read_recursive(),
         }
@@ -63,6 +66,7 @@ impl<T: WriteSection> MmapLock<T> {
 
     /// `mmap_write_lock()`.
     pub fn write(&self) -> MmapWrite<'_, T> {
+        tally::count(Counted::MmapWrite);
         MmapWrite {
             guard: Some(self.lock.write()),
         }

@@ -18,6 +18,7 @@
 use crate::Mutant;
 use crate::prim::Backoff;
 use crate::prim::atomic::{AtomicU32, Ordering};
+use crate::tally::{self, Counted};
 
 /// Set in the count while a writer waits for readers (`VMA_LOCK_OFFSET`).
 const WRITER: u32 = 1 << 30;
@@ -123,6 +124,7 @@ impl VmaLock {
         if self.seq.load(Ordering::Relaxed) == seq || !self.is_attached() {
             return;
         }
+        tally::count(Counted::VmaWrite);
         self.wait_for_readers();
         self.seq.store(seq, Ordering::Relaxed);
         let order = Mutant::VmaWriteCountRelaxed.weakens(Ordering::Release);
@@ -131,6 +133,7 @@ impl VmaLock {
 
     /// The same where no other thread can know of the VMA.
     pub fn start_write_alone(&self, mm: &MmSeq) {
+        tally::count(Counted::VmaWrite);
         self.seq
             .store(mm.0.load(Ordering::Relaxed), Ordering::Relaxed);
     }
@@ -185,6 +188,7 @@ impl VmaLock {
         if locked && !Mutant::VmaReadUnchecked.is_active() {
             return None;
         }
+        tally::count(Counted::VmaRead);
         Some(guard)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sim_core::{Event, MergeReport, Setup};
+use sim_sync::tally;
 
 use super::{BenchError, Player, Shape, Simulated, Spec, StoreName, Target as _, Timed};
 
@@ -11,7 +12,8 @@ use super::{BenchError, Player, Shape, Simulated, Spec, StoreName, Target as _, 
 pub struct Count {
     /// Operations during which it was counted.
     pub ops: u64,
-    /// Splits, merges by case, refusals by reason (`refused.REASON`), and so on.
+    /// Splits, merges by case, refusals by reason (`refused.REASON`), what
+    /// [`tally`] counts (nodes, allocations, locks), and so on.
     pub counts: BTreeMap<String, u64>,
 }
 
@@ -75,6 +77,7 @@ pub fn count(spec: &Spec, store: StoreName, kernel: &Setup) -> Result<Count, Ben
         ops: round.ops,
         ..Count::default()
     };
+    tally::take().for_each(drop);
     match &round.timed {
         Timed::Steps(steps) => {
             for step in steps.iter() {
@@ -85,6 +88,9 @@ pub fn count(spec: &Spec, store: StoreName, kernel: &Setup) -> Result<Count, Ben
             target.find_vmas(addresses)?;
         }
     }
+    let counted = tally::take().filter(|(_, number)| *number > 0);
+    let counted = counted.map(|(what, number)| (what.name().to_owned(), number));
+    count.counts.extend(counted);
     // A script may have ended the first process, and its events with it.
     for event in target.take_events().unwrap_or_default() {
         count.event(&event);

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use sim_core::store::{BTreeStore, MapleStore, RangeMapStore};
+use sim_core::store::{BTreeStore, MapleStore, RangeMapStore, VmaStore};
 use sim_core::{BackendError, Event, Outcome, Pid, Setup, VirtAddr};
 use sim_fork::{SimBackend, new_machine_with_store};
 
@@ -10,7 +10,8 @@ use super::{Step, Target};
 
 /// A store of VMAs by name.
 ///
-/// To measure another one: implement [`VmaStore`](sim_core::store::VmaStore) for it and add it here.
+/// Another one: implement [`VmaStore`] for it and measure it by [`Simulated::with_store`], as the
+/// example `own_store` of the package `vmsim-benches` does, or add it here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum StoreName {
     /// vmsim's own.
@@ -40,17 +41,23 @@ impl StoreName {
     /// # Errors
     /// As [`new_machine_with_store`].
     pub fn machine(self, setup: &Setup) -> Result<Box<dyn SimBackend>, BackendError> {
+        self.maker()(setup)
+    }
+
+    fn maker(self) -> MakeMachine {
         match self {
-            Self::Maple => new_machine_with_store::<MapleStore>(setup),
-            Self::BTree => new_machine_with_store::<BTreeStore>(setup),
-            Self::RangeMap => new_machine_with_store::<RangeMapStore>(setup),
+            Self::Maple => new_machine_with_store::<MapleStore>,
+            Self::BTree => new_machine_with_store::<BTreeStore>,
+            Self::RangeMap => new_machine_with_store::<RangeMapStore>,
         }
     }
 }
 
+type MakeMachine = fn(&Setup) -> Result<Box<dyn SimBackend>, BackendError>;
+
 /// A simulated machine as a target.
 pub struct Simulated {
-    store: StoreName,
+    make: MakeMachine,
     machine: Box<dyn SimBackend>,
 }
 
@@ -60,10 +67,20 @@ impl Simulated {
     /// # Errors
     /// If none can be made.
     pub fn new(store: StoreName, setup: &Setup) -> Result<Self, BackendError> {
-        Ok(Self {
-            store,
-            machine: store.machine(setup)?,
-        })
+        Self::made_by(store.maker(), setup)
+    }
+
+    /// A new machine with a store that has no name here, such as one that is being tried out.
+    ///
+    /// # Errors
+    /// If none can be made.
+    pub fn with_store<S: VmaStore>(setup: &Setup) -> Result<Self, BackendError> {
+        Self::made_by(new_machine_with_store::<S>, setup)
+    }
+
+    fn made_by(make: MakeMachine, setup: &Setup) -> Result<Self, BackendError> {
+        let machine = make(setup)?;
+        Ok(Self { make, machine })
     }
 
     /// What the first process recorded since the last time.
@@ -77,7 +94,7 @@ impl Simulated {
 
 impl Target for Simulated {
     fn fresh(&mut self, setup: &Setup) -> Result<(), BackendError> {
-        self.machine = self.store.machine(setup)?;
+        self.machine = (self.make)(setup)?;
         Ok(())
     }
 

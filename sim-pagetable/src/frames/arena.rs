@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use sim_sync::prim::atomic::zeroed;
 use sim_sync::prim::{Mutex, MutexGuard};
+use sim_sync::tally::{self, Counted};
 
 use crate::Pfn;
 use crate::addr::ENTRIES;
@@ -49,6 +50,7 @@ impl<'t> Table<'t> {
     #[track_caller]
     #[inline]
     pub(crate) fn lock(self, concurrent: bool) -> TableLock<'t> {
+        tally::count(Counted::PageTable);
         if concurrent {
             return TableLock(Some(self.meta.lock.lock()));
         }

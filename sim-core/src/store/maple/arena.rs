@@ -25,6 +25,8 @@ use std::sync::atomic::{
 
 use sim_sync::prim::Mutex;
 
+use sim_sync::tally::{self, Counted};
+
 use crate::store::NoMemory;
 
 use super::slots::Slots;
@@ -267,6 +269,7 @@ impl<N: Node> Arena<N> {
 
     /// A new, empty node.
     pub(super) fn alloc(&mut self) -> NodeId {
+        tally::count(Counted::NodesTaken);
         if self.free.is_none() {
             self.grow(1);
         }
@@ -279,6 +282,7 @@ impl<N: Node> Arena<N> {
 
     /// Gives a node back.
     pub(super) fn free(&mut self, id: NodeId) {
+        tally::count(Counted::NodesGiven);
         self[id].free_link().set(self.free);
         self.free = id;
         self.used -= 1;

@@ -1,5 +1,7 @@
 //! Adding, taking out and resizing entries.
 
+use sim_sync::tally::{self, Counted};
+
 use crate::PageRange;
 use crate::store::Entry;
 
@@ -18,6 +20,7 @@ impl MapleStore {
         let key = search_key(addr);
         if let Some(leaf) = self.leaf(self.finger.leaf) {
             let slot = self.finger.slot;
+            tally::count(Counted::Nodes);
             if leaf.is_next_above(slot, key) {
                 return (self.finger.leaf, slot + 1);
             }
@@ -31,6 +34,7 @@ impl MapleStore {
 
     /// Moves the finger to the leaf that `key` belongs to, from the root.
     fn descend(&mut self, key: u64) -> NodeId {
+        tally::add(Counted::Nodes, self.height + 1);
         let mut node = self.root;
         for depth in 0..self.height {
             let inner = &self.inners[node];

@@ -1,5 +1,7 @@
 //! Looking up entries.
 
+use sim_sync::tally::{self, Counted};
+
 use crate::store::{Entry, Neighbours};
 
 use super::MapleStore;
@@ -18,6 +20,7 @@ impl MapleStore {
     /// The leaf that `key` belongs to.
     #[inline]
     pub(super) fn leaf_for(&self, key: u64) -> NodeId {
+        tally::add(Counted::Nodes, self.height + 1);
         let mut node = self.root;
         for _ in 0..self.height {
             let inner = &self.inners[node];

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sim_sync::SeqCount;
+use sim_sync::tally::{self, Counted};
 
 use crate::VirtAddr;
 use crate::store::{Changing, Entry, StoreReader};
@@ -55,6 +56,7 @@ impl Shared {
     fn leaf_for(&self, key: u64) -> Option<Racy<'_, Leaf>> {
         let mut node = self.root.get_racy();
         for _ in 0..MAX_DEPTH {
+            tally::count(Counted::Nodes);
             let Some(inner) = self.inners.racy(node) else {
                 break;
             };
