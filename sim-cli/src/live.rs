@@ -11,6 +11,7 @@ mod here {
     use super::{
         Backend, BenchError, Contestant, Features, Process, Profile, Setup, Spec, Trouble,
     };
+    use sim_core::LruBatches;
     use sim_oracle::bench;
     use sim_oracle::live::{self, LiveError, LiveKernel};
 
@@ -37,6 +38,7 @@ mod here {
         let limits = &mut setup.limits;
         limits.swap = live::swap_space().min(limits.swap);
         limits.ram = live::memory().unwrap_or(limits.ram);
+        setup.lru_batches = LruBatches::Drained;
     }
 
     pub(crate) fn contestant() -> Box<dyn Contestant> {
@@ -124,7 +126,7 @@ pub(crate) fn new(setup: &Setup) -> Result<Box<dyn Backend>, Trouble> {
 }
 
 /// Gives a set-up the memory of the running kernel, and swap space no more than that has, so that
-/// both sides have the same.
+/// both sides have the same. Per-CPU batches are always drained: other programs drain the kernel's.
 pub(crate) fn adopt(setup: &mut Setup) {
     here::adopt(setup);
 }

@@ -246,6 +246,16 @@ impl Default for UffdFeatures {
     }
 }
 
+/// When pages leave the per-CPU batches in which they wait for reclaim's lists (`mm/swap.c`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum LruBatches {
+    /// When a batch is full, or the kernel drains them: what a program on a CPU of its own sees.
+    #[default]
+    Kept,
+    /// After every call at the latest: what is left to compare where other programs share the CPU.
+    Drained,
+}
+
 /// All that a back end needs to start a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Setup {
@@ -259,6 +269,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Huge-page settings.
     pub thp: ThpSetup,
+    /// When pages leave the per-CPU batches.
+    pub lru_batches: LruBatches,
     /// Features of each process's userfaultfd.
     pub uffd: UffdFeatures,
     /// Files that can be mapped; [`FileId`] is the index.
@@ -274,6 +286,7 @@ impl Setup {
             features: profile.features(),
             limits: Limits::default(),
             thp: ThpSetup::default(),
+            lru_batches: LruBatches::default(),
             uffd: UffdFeatures::default(),
             files: Vec::new(),
         }

@@ -18,6 +18,10 @@ pub(crate) fn exit<A: Arch, S: VmaStore>(
 ) -> Outcome {
     leave(machine.shared(), &process.space);
     machine.remove_process(process.pid);
+    if machine.all_processes().is_empty() {
+        // Nobody is left to see what waits.
+        machine.shared().drain_lru();
+    }
     Outcome::OK
 }
 

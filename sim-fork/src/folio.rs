@@ -4,6 +4,7 @@ use sim_core::{VmFlags, Vma};
 use sim_pagetable::{FrameFlags, Frames, Pfn};
 
 use crate::rss::RssKind;
+use crate::shared::Shared;
 
 /// Flags of a new page of anonymous memory, mapped once.
 pub(crate) const NEW_ANON: FrameFlags = FrameFlags::ANON
@@ -30,28 +31,18 @@ pub(crate) const NEW_SHMEM: FrameFlags = FrameFlags::SHMEM
     .union(FrameFlags::LRU);
 
 /// Notes an access that was not through the page tables' young bit
-/// (`mm/swap.c: folio_mark_accessed()`, 6.19, without MGLRU; its per-CPU batches are taken as
-/// drained).
-pub(crate) fn mark_accessed(frames: &Frames, pfn: Pfn) {
+/// (`mm/swap.c: folio_mark_accessed()`, 6.19, without MGLRU).
+pub(crate) fn mark_accessed(shared: &Shared, pfn: Pfn) {
     if pfn.is_zero_page() || !pfn.has_meta() {
         return;
     }
-    accessed(frames, pfn, FrameFlags::MLOCKED | FrameFlags::ACTIVE);
-}
-
-/// The same for a page that was faulted in a moment ago: where its VMA is locked, it is on its way
-/// to the unevictable pages, but not one of them yet.
-pub(crate) fn mark_accessed_unsettled(frames: &Frames, pfn: Pfn) {
-    accessed(frames, pfn, FrameFlags::ACTIVE);
-}
-
-fn accessed(frames: &Frames, pfn: Pfn, stays_referenced: FrameFlags) {
-    let meta = frames.meta(frames.head(pfn));
+    let head = shared.frames.head(pfn);
+    let meta = shared.frames.meta(head);
     let flags = meta.flags();
     if !flags.contains(FrameFlags::REFERENCED) {
         meta.set_flags(FrameFlags::REFERENCED);
-    } else if !flags.intersects(stays_referenced) {
-        meta.set_flags(FrameFlags::ACTIVE);
+    } else if !flags.intersects(FrameFlags::UNEVICTABLE | FrameFlags::ACTIVE) {
+        shared.lru.activate(&shared.frames, head);
         meta.clear_flags(FrameFlags::REFERENCED);
     }
 }

@@ -27,6 +27,7 @@ mod fork;
 mod guard;
 mod invariants;
 mod lock;
+mod lru;
 mod machine;
 mod madvise;
 mod pageops;

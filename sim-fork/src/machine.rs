@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sim_core::store::{DefaultStore, VmaStore};
 use sim_core::{
-    Backend, BackendError, BrkFields, Call, Concurrent, Event, Outcome, Pid, Profile, Setup,
-    Signal, Snapshot, SnapshotLevel, VirtAddr,
+    Backend, BackendError, BrkFields, Call, Concurrent, Event, LruBatches, Outcome, Pid, Profile,
+    Setup, Signal, Snapshot, SnapshotLevel, VirtAddr,
 };
 use sim_pagetable::{Arch, Arm64, X86_64, X86_64NoSoftDirty};
 use sim_sync::ReadMostly;
@@ -230,6 +230,9 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
             }
         }
         self.shared.fail().disarm();
+        if self.shared.setup.lru_batches == LruBatches::Drained {
+            self.shared.drain_lru();
+        }
         outcome
     }
 

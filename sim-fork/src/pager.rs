@@ -133,10 +133,16 @@ impl<'a, A: Arch> Pager<'a, A> {
     pub(crate) fn account_map(&self, vma: &Vma, pfn: Pfn) {
         self.frames().map_page(pfn);
         self.rss().add(folio::rss_kind(self.frames(), pfn), 1);
-        if vma.flags().contains(VmFlags::LOCKED) {
-            let head = self.frames().head(pfn);
-            self.frames().meta(head).set_flags(FrameFlags::MLOCKED);
+        if vma.flags().contains(VmFlags::LOCKED) && !self.frames().is_large(pfn) {
+            self.shared.lru.mlock(self.frames(), pfn);
         }
+    }
+
+    /// The same for a new anonymous page (`folio_add_new_anon_rmap()`, `folio_add_lru_vma()`).
+    pub(crate) fn account_new(&self, vma: &Vma, pfn: Pfn) {
+        self.frames().map_page(pfn);
+        self.rss().add(RssKind::Anon, 1);
+        self.shared.lru.add_mapped(self.frames(), vma, pfn);
     }
 
     /// A page left the page tables: the reverse, and its reference is dropped.
@@ -144,8 +150,9 @@ impl<'a, A: Arch> Pager<'a, A> {
         self.frames().unmap_page(pfn);
         self.rss().add(kind, -1);
         if vma.flags().contains(VmFlags::LOCKED) {
-            let head = self.frames().head(pfn);
-            self.frames().meta(head).clear_flags(FrameFlags::MLOCKED);
+            self.shared
+                .lru
+                .munlock(self.frames(), self.frames().head(pfn));
         }
         self.frames().put(pfn);
     }

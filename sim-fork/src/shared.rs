@@ -12,6 +12,7 @@ use sim_sync::prim::Mutex;
 
 use crate::device::Devices;
 use crate::file::Files;
+use crate::lru::Lru;
 use crate::swap::Swap;
 use crate::thp::Khugepaged;
 
@@ -27,6 +28,8 @@ pub struct Shared {
     gate: Arc<Gate>,
     /// Physical memory and the memory of page tables.
     pub frames: Arc<Frames>,
+    /// Pages that wait for their place on reclaim's lists.
+    pub(crate) lru: Lru,
     /// Mapped objects and the page cache.
     pub files: Files,
     /// Swap.
@@ -74,6 +77,7 @@ impl Shared {
             mm,
             gate,
             frames: Arc::new(frames),
+            lru: Lru::default(),
             files: Files::new(&setup.files),
             swap: Swap::new(setup.limits.swap.pages()),
             devices: Devices::default(),
@@ -86,6 +90,7 @@ impl Shared {
 
     /// Says whether several threads are about to run.
     pub(crate) fn set_concurrent(&self, concurrent: bool) {
+        self.drain_lru();
         self.concurrent.store(concurrent, Ordering::Relaxed);
         self.frames.set_concurrent(concurrent);
     }
@@ -103,6 +108,11 @@ impl Shared {
     /// Features of every userfaultfd.
     pub const fn uffd_features(&self) -> UffdFeatures {
         self.setup.uffd
+    }
+
+    /// Empties the per-CPU batches of pages.
+    pub(crate) fn drain_lru(&self) {
+        self.lru.drain(&self.frames);
     }
 
     /// The failures to come.

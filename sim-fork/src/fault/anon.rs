@@ -46,7 +46,7 @@ impl<A: Arch> Pager<'_, A> {
             self.frames().put(pfn);
             return Err(self.userfault());
         }
-        self.account_map(fault.vma, pfn);
+        self.account_new(fault.vma, pfn);
         table.set(va(fault.addr), Self::keep_uffd_wp(fault, old, entry));
         Ok(())
     }

@@ -109,7 +109,7 @@ impl<A: Arch> Pager<'_, A> {
             self.frames().put(copy);
             return Ok(());
         };
-        self.account_map(fault.vma, copy);
+        self.account_new(fault.vma, copy);
         table.set(va(fault.addr), Self::keep_uffd_wp(fault, old, entry));
         Ok(())
     }
@@ -191,6 +191,7 @@ pub(crate) fn load_page<A: Arch>(
     }
     pager.frames().meta(pfn).set_tag(content);
     state.set(index, CachedPage::Present(pfn));
+    pager.shared.lru.add(pager.frames(), pfn);
     if let Some(slot) = swapped {
         // Its only copy is in memory again.
         folio::mark_dirty(pager.frames(), pfn);

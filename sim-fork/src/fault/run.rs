@@ -46,7 +46,7 @@ impl<A: Arch> Pager<'_, A> {
                 return false;
             };
             let new = Entry::page(pfn, self.page_prot(vma)).mk_young().mk_dirty();
-            self.account_map(vma, pfn);
+            self.account_new(vma, pfn);
             slot.set(new.mk_write());
             pfn
         } else {

@@ -86,6 +86,19 @@ impl<A: Arch> Pager<'_, A> {
         if self.frames().is_large(pfn) {
             return self.may_reuse_large(fault, pfn);
         }
+        self.may_reuse_small(pfn)
+    }
+
+    /// References from batches count, but those of batches that can be drained for it: if the page
+    /// waits for its first list.
+    fn may_reuse_small(&self, pfn: Pfn) -> bool {
+        let lru = &self.shared.lru;
+        if self.frames().refs(pfn) + lru.uncounted(pfn) > 3 {
+            return false;
+        }
+        if !lru.is_listed(pfn) {
+            self.shared.drain_lru();
+        }
         self.frames().refs(pfn) == 1
     }
 
@@ -124,7 +137,7 @@ impl<A: Arch> Pager<'_, A> {
             self.frames().put(copy);
             return Ok(());
         };
-        self.account_map(fault.vma, copy);
+        self.account_new(fault.vma, copy);
         table.set(va(fault.addr), entry);
         drop(table);
         if let Some(pfn) = page {

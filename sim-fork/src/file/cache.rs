@@ -49,6 +49,10 @@ pub(crate) fn unlink(shared: &Shared, file: FileRef) {
         shared.files.remove(file.id);
         let mut state = object.lock();
         let pages: Vec<_> = state.pages().collect();
+        let present = |(_, page): &(u64, CachedPage)| matches!(page, CachedPage::Present(_));
+        if pages.iter().any(present) {
+            shared.drain_lru();
+        }
         for (index, page) in pages {
             state.take(index);
             release(shared, page);

@@ -26,5 +26,6 @@ pub(crate) fn will_need(shared: &Shared, object: &FileObject, (first, end): (u64
         };
         shared.frames.meta(pfn).set_tag(content);
         state.set(index, CachedPage::Present(pfn));
+        shared.lru.add(&shared.frames, pfn);
     }
 }

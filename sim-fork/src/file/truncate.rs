@@ -125,6 +125,14 @@ fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), pu
         .pages_from(first)
         .take_while(|&(index, _)| index < end)
         .collect();
+    let found = (first..end.min(state.size_in_pages())).any(|index| match state.lookup(index) {
+        Lookup::Present(_) | Lookup::Pristine(_) => true,
+        Lookup::Swapped(_) | Lookup::OnDisk(_) | Lookup::Hole | Lookup::Beyond => false,
+    });
+    if found {
+        // mm/swap.c: __folio_batch_release()
+        shared.drain_lru();
+    }
     for (index, page) in cached {
         state.take(index);
         release_part(shared, page);

@@ -146,6 +146,9 @@ pub(super) fn caches(shared: &Shared, frames: &mut Frames, places: &mut Places) 
             }
         }
     }
+    for pfn in shared.lru.references() {
+        frames.entry(pfn).or_default().refs += 1;
+    }
     for (_, page) in shared.swap.used() {
         if let Some(pfn) = page.cached {
             frames.entry(pfn).or_default().refs += 1;

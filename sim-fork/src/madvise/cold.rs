@@ -44,6 +44,7 @@ pub(super) fn madvise<A: Arch, S: VmaStore>(
 
 impl<A: Arch> Pager<'_, A> {
     fn cool(&self, vma: &Vma, part: PageRange, kind: Kind) {
+        self.shared.drain_lru();
         let blocks: Vec<_> = self
             .tables()
             .walk(va_range(part))
@@ -88,6 +89,7 @@ impl<A: Arch> Pager<'_, A> {
         if block.is_huge_block() && kind == Kind::Cold {
             slot.change(entry.mk_old());
             self.frames().meta(head).clear_flags(FrameFlags::REFERENCED);
+            self.shared.lru.deactivate(self.frames(), head);
             return false;
         }
         true
@@ -130,7 +132,10 @@ impl<A: Arch> Pager<'_, A> {
                 }
                 self.frames().meta(head).clear_flags(FrameFlags::REFERENCED);
                 match kind {
-                    Kind::Cold => table.set(va(addr(at)), entry.mk_old()),
+                    Kind::Cold => {
+                        table.set(va(addr(at)), entry.mk_old());
+                        self.shared.lru.deactivate(self.frames(), head);
+                    }
                     Kind::Pageout => picked.push((addr(at), pfn)),
                 }
             }

@@ -5,7 +5,6 @@ use sim_pagetable::{
     Arch, Entry, EntryView, Flush, FrameFlags, HUGE_PAGES, Leaf, Marker, Pfn, PteSlot, Run,
 };
 
-use crate::folio;
 use crate::pager::Pager;
 use crate::rss::RssKind;
 use crate::thp;
@@ -14,6 +13,7 @@ use crate::va::va_range;
 impl<A: Arch> Pager<'_, A> {
     /// Makes the pages of a range free for the taking, unless they are written again.
     pub(super) fn free_lazily(&self, vma: &Vma, range: PageRange) {
+        self.shared.drain_lru();
         let range = va_range(range);
         for Run { range, leaf } in self.tables().walk(range) {
             match leaf {
@@ -24,7 +24,7 @@ impl<A: Arch> Pager<'_, A> {
                     {
                         self.frames().meta(head).clear_flags(FrameFlags::DIRTY);
                         slot.change(old.mk_old().mk_clean());
-                        self.mark_lazyfree(head);
+                        self.shared.lru.lazy_free(self.frames(), head);
                     }
                     continue;
                 }
@@ -94,18 +94,6 @@ impl<A: Arch> Pager<'_, A> {
             frames.meta(head).clear_flags(FrameFlags::DIRTY);
         }
         slot.set(entry.mk_old().mk_clean());
-        self.mark_lazyfree(pfn);
-    }
-
-    /// `mm/swap.c: folio_mark_lazyfree()`, its per-CPU batch taken as drained.
-    fn mark_lazyfree(&self, pfn: Pfn) {
-        let flags = folio::flags_of(self.frames(), pfn);
-        let wanted = FrameFlags::ANON | FrameFlags::SWAPBACKED;
-        let not_now = FrameFlags::SWAPCACHE | FrameFlags::MLOCKED;
-        if flags.contains(wanted) && !flags.intersects(not_now) {
-            let gone = FrameFlags::SWAPBACKED | FrameFlags::ACTIVE | FrameFlags::REFERENCED;
-            let head = self.frames().head(pfn);
-            self.frames().meta(head).clear_flags(gone);
-        }
+        self.shared.lru.lazy_free(frames, head);
     }
 }

@@ -5,9 +5,8 @@ use sim_core::store::VmaStore;
 use sim_pagetable::Arch;
 
 use crate::error::{FaultError, PopulateError};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::FaultKind;
 use crate::pager::Pager;
-use crate::populate::Fresh;
 use crate::space::AddressSpace;
 
 /// Faults every page of a range in; stops at the first that cannot be.
@@ -15,6 +14,17 @@ use crate::space::AddressSpace;
 /// # Errors
 /// Those of the system call.
 pub(super) fn populate<A: Arch, S: VmaStore>(
+    pager: &Pager<'_, A>,
+    space: &AddressSpace<A, S>,
+    range: PageRange,
+    write: bool,
+) -> Result<(), PopulateError> {
+    let done = fault_all(pager, space, range, write);
+    pager.shared.drain_lru();
+    done
+}
+
+fn fault_all<A: Arch, S: VmaStore>(
     pager: &Pager<'_, A>,
     space: &AddressSpace<A, S>,
     range: PageRange,
@@ -30,19 +40,11 @@ pub(super) fn populate<A: Arch, S: VmaStore>(
     while addr < range.end() {
         let id = mm.check_populate(addr, write)?;
         let vma = mm.vma(id);
-        let end = vma.end().min(range.end());
-        let mut fresh = Fresh::of(pager, vma, PageRange::new(addr, end));
-        while addr < end {
-            let fault = Fault {
-                vma,
-                addr,
-                kind,
-                prepare: &|| mm.anon_vma_prepare(id),
-            };
-            addr = pager
-                .fault_in(&fault, &mut fresh)
-                .map_err(FaultError::gup)?;
-        }
+        let part = PageRange::new(addr, vma.end().min(range.end()));
+        pager
+            .fault_range(vma, part, kind, &|| mm.anon_vma_prepare(id))
+            .map_err(FaultError::gup)?;
+        addr = part.end();
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ impl<A: Arch> Pager<'_, A> {
     /// there until it is touched.
     pub(super) fn will_need(&self, vma: &Vma, part: PageRange) {
         let Some(file) = vma.file().filter(|file| file.kind == MappedKind::Regular) else {
+            self.shared.drain_lru();
             return;
         };
         if let Some(object) = self.shared.files.get(file.id) {

@@ -1,8 +1,10 @@
 //! Removing entries (`mm/memory.c: unmap_page_range()`, `zap_pte_range()`, 6.19).
 
+use std::collections::BTreeSet;
+
 use sim_core::{PageRange, VmFlags, Vma};
 use sim_pagetable::{
-    Arch, Entry, EntryView, Flush, FrameFlags, Leaf, Marker, Pfn, PteSlot, PteTable, Run, VaRange,
+    Arch, Entry, EntryView, Flush, HUGE_PAGES, Leaf, Marker, Pfn, PteSlot, PteTable, Run, VaRange,
 };
 
 use crate::folio;
@@ -21,6 +23,19 @@ pub(crate) enum ZapMode {
     Discard,
     /// Pages of the object only: hole punching (`even_cows` off).
     ObjectPages,
+    /// The same, and that they were accessed is forgotten: reclaim, collapse
+    /// (`mm/rmap.c: try_to_unmap_one()`).
+    Reclaim,
+}
+
+impl ZapMode {
+    /// Do private copies stay?
+    pub(crate) const fn keeps_private(self) -> bool {
+        match self {
+            Self::Unmap | Self::Discard => false,
+            Self::ObjectPages | Self::Reclaim => true,
+        }
+    }
 }
 
 impl<A: Arch> Pager<'_, A> {
@@ -69,7 +84,7 @@ impl<A: Arch> Pager<'_, A> {
             EntryView::None | EntryView::Present(_) => true,
             EntryView::Marker(marker) => keeps_marker(vma, marker, mode),
             EntryView::Swap(swapped) => {
-                if mode == ZapMode::ObjectPages {
+                if mode.keeps_private() {
                     true
                 } else {
                     self.rss().add(RssKind::Swap, -1);
@@ -77,7 +92,7 @@ impl<A: Arch> Pager<'_, A> {
                     false
                 }
             }
-            EntryView::HwPoison(_) => mode == ZapMode::ObjectPages,
+            EntryView::HwPoison(_) => mode.keeps_private(),
             EntryView::Migration(_) | EntryView::Device(..) => false,
         };
         if !keep {
@@ -93,26 +108,27 @@ impl<A: Arch> Pager<'_, A> {
             return;
         };
         let kind = folio::rss_kind(self.frames(), pfn);
-        if kind == RssKind::Anon && mode == ZapMode::ObjectPages {
+        if kind == RssKind::Anon && mode.keeps_private() {
             return;
         }
         slot.set(Entry::NONE);
         if kind != RssKind::Anon {
-            self.object_page_unmapped(vma, entry);
+            self.object_page_unmapped(vma, entry, mode);
         }
         Self::leave_uffd_wp(vma, slot, entry, mode);
         self.account_unmap(vma, pfn, kind);
     }
 
     /// What the entry knew of its page goes to the page.
-    pub(crate) fn object_page_unmapped(&self, vma: &Vma, entry: Entry<A>) {
+    pub(crate) fn object_page_unmapped(&self, vma: &Vma, entry: Entry<A>, mode: ZapMode) {
         let Some(pfn) = entry.pfn() else { return };
         if entry.is_dirty() {
             folio::mark_dirty(self.frames(), pfn);
         }
         let no_recency = VmFlags::SEQ_READ | VmFlags::RAND_READ;
-        if entry.is_young() && !vma.flags().intersects(no_recency) {
-            folio::mark_accessed(self.frames(), pfn);
+        let seen = entry.is_young() && !vma.flags().intersects(no_recency);
+        if seen && mode != ZapMode::Reclaim {
+            folio::mark_accessed(self.shared, pfn);
         }
     }
 
@@ -125,27 +141,59 @@ impl<A: Arch> Pager<'_, A> {
         }
     }
 
-    /// Pages of a range enter or leave the locked ones (`mm/mlock.c: mlock_pte_range()`).
+    /// Pages of a range enter or leave the locked ones (`mm/mlock.c: mlock_vma_pages_range()`).
     pub(crate) fn mark_locked(&self, vma: &Vma, range: PageRange) {
+        self.shared.drain_lru();
         let lock = vma.flags().contains(VmFlags::LOCKED);
-        let note = |entry: Entry<A>| {
+        let range = va_range(range);
+        let mut large = BTreeSet::new();
+        let mut note = |entry: Entry<A>, huge: bool| {
             let Some(pfn) = Self::normal_page(entry) else {
                 return;
             };
-            let meta = self.frames().meta(self.frames().head(pfn));
-            if lock {
-                meta.set_flags(FrameFlags::MLOCKED);
+            let head = self.frames().head(pfn);
+            if !huge && self.frames().is_large(pfn) {
+                large.insert(head);
             } else {
-                meta.clear_flags(FrameFlags::MLOCKED);
+                self.note_locked(head, lock);
             }
         };
-        for Run { range, leaf } in self.tables().walk(va_range(range)) {
+        for Run { range, leaf } in self.tables().walk(range) {
             match leaf {
                 Leaf::Absent => {}
-                Leaf::Huge(slot) => note(slot.entry()),
-                Leaf::Table(table) => table.slots(range).for_each(|slot| note(slot.get())),
+                Leaf::Huge(slot) => note(slot.entry(), true),
+                Leaf::Table(table) => table.slots(range).for_each(|slot| note(slot.get(), false)),
             }
         }
+        for head in large {
+            let whole = || self.entries_of(range, head) == HUGE_PAGES;
+            if !lock || whole() {
+                self.note_locked(head, lock);
+            }
+        }
+        self.shared.drain_lru();
+    }
+
+    fn note_locked(&self, head: Pfn, lock: bool) {
+        if lock {
+            self.shared.lru.mlock(self.frames(), head);
+        } else {
+            self.shared.lru.munlock(self.frames(), head);
+        }
+    }
+
+    /// How many single entries of a range map a large folio.
+    fn entries_of(&self, range: VaRange, head: Pfn) -> u64 {
+        let tables = self.tables().walk(range);
+        let count = |Run { range, leaf }: Run<'_, A>| match leaf {
+            Leaf::Absent | Leaf::Huge(_) => 0,
+            Leaf::Table(table) => table
+                .slots(range)
+                .filter_map(|slot| Self::normal_page(slot.get()))
+                .filter(|&pfn| self.frames().head(pfn) == head)
+                .count() as u64,
+        };
+        tables.map(count).sum()
     }
 
     /// Zaps what `MADV_DONTNEED` asks for, and frees a PTE table that it covers whole and leaves
@@ -172,7 +220,7 @@ fn keeps_marker(vma: &Vma, marker: Marker, mode: ZapMode) -> bool {
     } else if marker.contains(Marker::UFFD_WP) {
         !vma.is_anon()
     } else {
-        mode == ZapMode::ObjectPages
+        mode.keeps_private()
     }
 }
 

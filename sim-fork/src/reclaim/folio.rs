@@ -82,7 +82,10 @@ pub(crate) fn pageout<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr, pf
         return;
     }
     if folio::is_anon(pager.frames(), pfn) {
-        swap_out(pager, vma, at, pfn, None);
+        if matches!(swap_out(pager, vma, at, pfn, None), Gone::Kept) {
+            // What cannot be reclaimed comes back as if it were new.
+            pager.shared.lru.add(pager.frames(), pfn);
+        }
         return;
     }
     let Some(file) = vma.file() else { return };
@@ -123,7 +126,7 @@ fn swap_out<A: Arch>(
         // Droppable memory goes even if it was written.
         let wanted = !vma.flags().contains(VmFlags::DROPPABLE);
         if wanted && (entry.is_dirty() || meta.has(FrameFlags::DIRTY)) {
-            meta.set_flags(FrameFlags::SWAPBACKED);
+            meta.set_flags(FrameFlags::SWAPBACKED | FrameFlags::ACTIVE);
             return Gone::Kept;
         }
         table.set(va(at), Entry::NONE);
@@ -135,11 +138,11 @@ fn swap_out<A: Arch>(
     let place = if let Some(place) = slot {
         swap.duplicate(place);
         place
+    } else if let Some(place) = swap.alloc(meta.tag(), 1) {
+        place
     } else {
-        match swap.alloc(meta.tag(), 1) {
-            Some(place) => place,
-            None => return Gone::Kept,
-        }
+        meta.set_flags(FrameFlags::ACTIVE);
+        return Gone::Kept;
     };
     let exclusive = meta.has(FrameFlags::ANON_EXCLUSIVE);
     let mut swapped = Entry::swap(place).with_swp_exclusive(exclusive);
@@ -158,7 +161,7 @@ fn swap_out<A: Arch>(
 
 /// Takes a page of an object out of one page table.
 fn unmap_object_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr) {
-    pager.zap(vma, sim_core::PageRange::page_of(at), ZapMode::Discard);
+    pager.zap(vma, sim_core::PageRange::page_of(at), ZapMode::Reclaim);
 }
 
 /// Takes a page that nobody maps out of the page cache; 1 if its frame is free now.
@@ -176,6 +179,7 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
         MappedKind::Regular if meta.has(FrameFlags::DIRTY) => {
             // Only kswapd writes pages back.
             meta.set_flags(FrameFlags::ACTIVE | FrameFlags::RECLAIM);
+            shared.lru.add(frames, pfn);
             return 0;
         }
         MappedKind::Regular => CachedPage::OnDisk(meta.tag()),
@@ -186,10 +190,14 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
             release(shared, CachedPage::Present(pfn));
             return 1;
         }
-        MappedKind::Memfd | MappedKind::DevZero => match shared.swap.alloc(meta.tag(), 1) {
-            Some(place) => CachedPage::Swapped(place),
-            None => return 0,
-        },
+        MappedKind::Memfd | MappedKind::DevZero => {
+            let Some(place) = shared.swap.alloc(meta.tag(), 1) else {
+                meta.set_flags(FrameFlags::ACTIVE);
+                shared.lru.add(frames, pfn);
+                return 0;
+            };
+            CachedPage::Swapped(place)
+        }
         MappedKind::Pfnmap | MappedKind::Mixedmap => return 0,
     };
     state.set(index, rest);

@@ -45,7 +45,11 @@ pub(crate) fn for_allocation<A: Arch, S: VmaStore>(machine: &Machine<A, S>) -> b
 ///
 /// DEVIATION: candidates are taken in the order of their frames' numbers, not of LRU lists.
 fn shrink<A: Arch, S: VmaStore>(machine: &Machine<A, S>, wanted: u64) -> u64 {
-    let mut got = folio::drop_unmapped(machine, wanted);
+    let shared = machine.shared();
+    let before = shared.frames.used();
+    shared.drain_lru();
+    let mut got = before - shared.frames.used();
+    got += folio::drop_unmapped(machine, wanted.saturating_sub(got));
     for spare_young in [true, false] {
         if got >= wanted {
             break;

@@ -136,8 +136,10 @@ fn unlocking_and_lazy_freeing() {
         "map 0..4 rw anon
          write 0..4 1
          advise 0..4 free
-         smaps 0 LazyFree = 16
+         smaps 0 LazyFree = 0
          smaps 0 Private_Clean = 16
+         advise 0..4 cold
+         smaps 0 LazyFree = 16
          write 0 2
          smaps 0 LazyFree = 12
          read 1..4 = 1",

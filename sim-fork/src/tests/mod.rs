@@ -1,6 +1,7 @@
 //! Tests of the machine: scripts of one-line steps, see [`script`]. Invariants are checked after
 //! every step.
 
+mod batches;
 mod cow;
 mod dumps;
 mod exec;

@@ -90,9 +90,7 @@ pub(super) fn install_anon<'t, A: Arch>(
     slot.install_huge(maybe_write(vma, entry), deposit);
     let frames = pager.frames();
     frames.map_huge(head);
-    if vma.flags().contains(VmFlags::LOCKED) {
-        frames.meta(head).set_flags(FrameFlags::MLOCKED);
-    }
+    pager.shared.lru.add_mapped_large(frames, vma, head);
     pager.rss().add(RssKind::Anon, HUGE_PAGES as i64);
 }
 

@@ -35,6 +35,7 @@ pub(crate) fn split<A: Arch, S: VmaStore>(machine: &Machine<A, S>, head: Pfn) ->
             break;
         }
     }
+    machine.shared().lru.drain_mlocked(frames);
     frames.split_folio(head, 0);
     for mapping in found {
         use_zero_page(machine, &mapping);

@@ -96,6 +96,7 @@ pub(crate) fn run<A: Arch, S: VmaStore>(
     if !is_running(shared) {
         return Ok(Outcome::OK);
     }
+    shared.drain_lru();
     let until = shared.khugepaged.lock().full_scans + u64::from(passes);
     loop {
         let mut khugepaged = shared.khugepaged.lock();

@@ -2,7 +2,7 @@
 //! `mm/filemap.c: filemap_map_pages()`, 6.19).
 
 use sim_core::{VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, Va, VaRange};
+use sim_pagetable::{Arch, Entry, HUGE_PAGES, Leaf, Pfn, Va, VaRange};
 
 use crate::error::FaultError;
 use crate::fault::Fault;
@@ -45,9 +45,6 @@ pub(crate) fn map<A: Arch>(
     }
     frames.get(head);
     frames.map_huge(head);
-    if vma.flags().contains(VmFlags::LOCKED) {
-        frames.meta(head).set_flags(FrameFlags::MLOCKED);
-    }
     let kind = folio::rss_kind(frames, head);
     pager.rss().add(kind, HUGE_PAGES as i64);
     slot.install_huge(entry, None);

@@ -122,6 +122,7 @@ pub(crate) fn split_folio<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: Va, head
     if frames.entire_mapcount(head) != 0 || frames.folio_mapcount(head) != own {
         return false;
     }
+    pager.shared.lru.drain_mlocked(frames);
     let is_anon = folio::is_anon(frames, head);
     let cached = if is_anon { 0 } else { HUGE_PAGES as u32 };
     if frames.refs(head) != own + cached {

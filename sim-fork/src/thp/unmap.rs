@@ -20,17 +20,19 @@ pub(crate) fn zap<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PmdSlot<'_, A>
         return;
     }
     let kind = folio::rss_kind(pager.frames(), head);
-    if kind == RssKind::Anon && mode == ZapMode::ObjectPages {
+    if kind == RssKind::Anon && mode.keeps_private() {
         return;
     }
     drop(slot.remove_huge(kind == RssKind::Anon));
     if kind != RssKind::Anon {
-        pager.object_page_unmapped(vma, entry);
+        pager.object_page_unmapped(vma, entry, mode);
     }
     let frames = pager.frames();
     frames.unmap_huge(head);
     pager.rss().add(kind, -HUGE_PAGES.cast_signed());
-    frames.meta(head).clear_flags(FrameFlags::MLOCKED);
+    if vma.flags().contains(VmFlags::LOCKED) {
+        pager.shared.lru.munlock(frames, head);
+    }
     frames.put(head);
 }
 
@@ -55,7 +57,7 @@ pub(super) fn drop_object<A: Arch>(
     frames.unmap_huge(head);
     pager.rss().add(kind, -(HUGE_PAGES as i64));
     if vma.flags().contains(VmFlags::LOCKED) {
-        frames.meta(head).clear_flags(FrameFlags::MLOCKED);
+        pager.shared.lru.munlock(frames, head);
     }
     frames.put(head);
 }

@@ -137,7 +137,12 @@ fn map<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>, pfn: Pfn) -> Result<(
     if target.vma.flags().contains(VmFlags::WRITE) {
         entry = entry.mk_write();
     }
-    pager.account_map(target.vma, pfn);
+    if target.vma.flags().contains(VmFlags::SHARED) {
+        pager.account_map(target.vma, pfn);
+        pager.shared.lru.add(pager.frames(), pfn);
+    } else {
+        pager.account_new(target.vma, pfn);
+    }
     table.set(va(target.addr), entry);
     Ok(())
 }

@@ -46,6 +46,8 @@ bitflags! {
         const SWAPCACHE = 1 << 15;
         /// Reclaim is to drop it once it is written back (`PG_reclaim`, which is `PG_readahead`).
         const RECLAIM = 1 << 16;
+        /// Reclaim leaves it alone: it is locked in memory (`PG_unevictable`).
+        const UNEVICTABLE = 1 << 17;
     }
 }
 

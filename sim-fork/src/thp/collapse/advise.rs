@@ -53,6 +53,7 @@ fn collapse_part<A: Arch, S: VmaStore>(
         .fail()
         .alloc(AllocKind::Other)
         .map_err(|_| Errno::ENOMEM)?;
+    shared.drain_lru();
     let start = part.start().get().next_multiple_of(PMD_SIZE);
     let end = part.end().pmd_down().get();
     let mut collapsed = 0;

@@ -33,6 +33,9 @@ pub(super) fn collapse<A: Arch, S: VmaStore>(
     } else {
         Ok(())
     };
+    if found.unmapped > 0 {
+        shared.drain_lru();
+    }
     let replaced = swapped_in.and_then(|()| replace(&pager, &mut space.mm.write(), (at, head), by));
     match replaced {
         Ok(()) => ScanResult::Succeed,

@@ -121,7 +121,7 @@ fn fill<A: Arch, S: VmaStore>(
     let shared = machine.shared();
     let (pages, failure) = gather(pager, object, first);
     let end = first + pages.len() as u64;
-    let mode = ZapMode::ObjectPages;
+    let mode = ZapMode::Reclaim;
     for_each_mapping(machine, object.file(), (first, end), |pager, vma, part| {
         pager.zap(vma, part, mode);
     });
