@@ -11,6 +11,8 @@ mod maple;
 mod range_map;
 mod reader;
 #[cfg(test)]
+mod reader_tests;
+#[cfg(test)]
 mod tests;
 
 pub use btree::BTreeStore;
