@@ -59,11 +59,11 @@ fn stores_without_such_readers_say_so() {
 /// Pages from one group of entries to the next one.
 const STRIDE: u64 = 32;
 /// Groups: enough for inner nodes below the root, and for leaves that split and merge.
-const GROUPS: u64 = if cfg!(miri) { 24 } else { 1_000 };
+const GROUPS: u64 = if cfg!(miri) { 12 } else { 1_000 };
 /// Changes of the writer once all groups are there.
-const CHANGES: u64 = if cfg!(miri) { 150 } else { 200_000 };
+const CHANGES: u64 = if cfg!(miri) { 40 } else { 200_000 };
 /// Every so many changes, single pages come to all groups, or go.
-const CROWD_EVERY: u64 = CHANGES / 5;
+const CROWD_EVERY: u64 = CHANGES.div_ceil(4);
 
 /// A small random number generator.
 struct Random(u64);

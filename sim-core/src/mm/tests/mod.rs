@@ -11,6 +11,7 @@ mod mmap;
 mod mremap;
 mod place;
 mod protect_merge;
+mod readers;
 mod short_memory;
 mod threads;
 
