@@ -13,6 +13,7 @@ mod anon_vma;
 mod backend;
 mod call;
 mod collapse;
+mod detached;
 mod errno;
 mod event;
 mod fail;
@@ -43,6 +44,7 @@ pub use call::{
     Policy, Prot, SyscallRange, UffdCopySource, UffdMode,
 };
 pub use collapse::ScanResult;
+pub use detached::Detached;
 pub use errno::{Errno, Signal};
 pub use event::{Event, EventLog};
 pub use fail::{AllocKind, Commit, FailPoints};

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use bitflags::bitflags;
 use smallvec::SmallVec;
 
-use crate::{AtomicVmFlag, FileId, FileKind, PageOffset, PageRange, Policy, VirtAddr, VmFlags};
+use crate::{
+    AtomicVmFlag, Detached, FileId, FileKind, PageOffset, PageRange, Policy, VirtAddr, VmFlags,
+};
 
 /// An `anon_vma` of the machine: see [`AnonVmas`](crate::AnonVmas).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -153,8 +155,9 @@ pub struct Vma {
 
 impl Vma {
     /// A VMA without anon_vma, userfaultfd, policy, name and hooks.
-    pub fn new(range: PageRange, pgoff: PageOffset, flags: VmFlags, backing: Backing) -> Self {
-        Self {
+    #[expect(clippy::new_ret_no_self, reason = "no address space has it yet")]
+    pub fn new(range: PageRange, pgoff: PageOffset, flags: VmFlags, backing: Backing) -> Detached {
+        Detached::new(Self {
             range,
             pgoff,
             flags: AtomicU64::new(flags.bits()),
@@ -162,13 +165,12 @@ impl Vma {
             anon_vma: AtomicU32::new(0),
             uffd: None,
             rare: None,
-        }
+        })
     }
 
     /// A copy with another range and offset and without anon_vma (`vm_area_dup()` before
     /// `anon_vma_clone()`).
-    #[must_use]
-    pub fn duplicate(&self, range: PageRange, pgoff: PageOffset) -> Self {
+    pub fn duplicate(&self, range: PageRange, pgoff: PageOffset) -> Detached {
         let mut copy = Self {
             range,
             pgoff,
@@ -179,7 +181,7 @@ impl Vma {
             rare: self.rare.clone(),
         };
         copy.set_chain(None, None);
-        copy
+        Detached::new(copy)
     }
 
     /// Its addresses.

@@ -305,7 +305,7 @@ mod tests {
 
     fn page(number: u64) -> Vma {
         let range = PageRange::from_pages(VirtAddr::new(number << 12), 1);
-        Vma::new(range, PageOffset::new(0), VmFlags::READ, Backing::Anon)
+        Vma::new(range, PageOffset::new(0), VmFlags::READ, Backing::Anon).attach()
     }
 
     #[test]

@@ -137,11 +137,11 @@ impl<S: VmaStore> Mm<S> {
     /// Removes a VMA whose pages another VMA has taken over.
     fn drop_merged(&mut self, pages: &mut dyn PageOps, id: VmaId) {
         self.store.remove(self.vma(id).start());
-        let mut vma = self.take_vma(id);
-        self.anon_vmas.unlink(&mut vma);
+        let vma = self.take_vma(id);
         if let Some(file) = vma.file() {
             pages.file_unlinked(file, &vma);
         }
+        vma.free(&self.anon_vmas);
     }
 
     /// Lets a VMA begin at `at`, within it.

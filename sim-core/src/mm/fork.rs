@@ -6,7 +6,7 @@ use sim_sync::Mutant;
 
 use crate::store::{NoMemory, VmaId, VmaStore};
 use crate::vma_arena::VmaArena;
-use crate::{AllocKind, CopyOnFork, Errno, Features, ForkOps, Mm, VmFlags, Vma};
+use crate::{AllocKind, CopyOnFork, Detached, Errno, Features, ForkOps, Mm, VmFlags, Vma};
 
 /// Does fork copy the page tables of this VMA? (`mm/memory.c: vma_needs_copy()`)
 pub fn vma_needs_copy(child: &Vma, parent: &Vma, features: &Features) -> bool {
@@ -96,7 +96,11 @@ impl<S: VmaStore> Mm<S> {
         Ok(())
     }
 
-    fn duplicate_for_child(&self, ops: &mut dyn ForkOps, parent: &Vma) -> Result<Vma, NoMemory> {
+    fn duplicate_for_child(
+        &self,
+        ops: &mut dyn ForkOps,
+        parent: &Vma,
+    ) -> Result<Detached, NoMemory> {
         self.fail.alloc(AllocKind::Vma)?;
         if parent.policy().is_some() {
             self.fail.alloc(AllocKind::Policy)?;
@@ -121,12 +125,12 @@ impl<S: VmaStore> Mm<S> {
         let all: Vec<_> = self.iter().map(|(id, _)| id).collect();
         for id in all {
             self.store.remove(self.vma(id).start());
-            let mut vma = self.take_vma(id);
+            let vma = self.take_vma(id);
             if vma.flags().contains(VmFlags::ACCOUNT) {
                 self.uncharge(vma.pages());
             }
-            self.anon_vmas.unlink(&mut vma);
             ops.undo(&vma);
+            vma.free(&self.anon_vmas);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Putting a VMA into the tree and taking one out, without merging.
 
 use crate::store::{NoMemory, VmaId, VmaStore};
-use crate::{AllocKind, Event, Mm, PageOps, Vma};
+use crate::{AllocKind, Detached, Event, Mm, PageOps};
 
 impl<S: VmaStore> Mm<S> {
     /// Counts the allocations of a new VMA: the VMA and tree nodes.
@@ -15,7 +15,7 @@ impl<S: VmaStore> Mm<S> {
 
     /// Puts a VMA, for which [`reserve_vma`](Self::reserve_vma) was called, into the tree
     /// (`mm/vma.c: vma_link()`). Counters are the caller's.
-    pub fn link_vma(&mut self, pages: &mut dyn PageOps, vma: Vma) -> VmaId {
+    pub fn link_vma(&mut self, pages: &mut dyn PageOps, vma: Detached) -> VmaId {
         let range = vma.range();
         let id = self.add_vma(vma);
         self.store.insert(range, id);
@@ -31,7 +31,11 @@ impl<S: VmaStore> Mm<S> {
     ///
     /// # Errors
     /// If memory is short; nothing is changed then.
-    pub fn insert_vma(&mut self, pages: &mut dyn PageOps, vma: Vma) -> Result<VmaId, NoMemory> {
+    pub fn insert_vma(
+        &mut self,
+        pages: &mut dyn PageOps,
+        vma: Detached,
+    ) -> Result<VmaId, NoMemory> {
         let (flags, count) = (vma.flags(), vma.pages());
         let charged = if flags.contains(crate::VmFlags::ACCOUNT) {
             count
@@ -53,11 +57,11 @@ impl<S: VmaStore> Mm<S> {
     /// counters and the commit charge are the caller's.
     pub(crate) fn remove_vma(&mut self, pages: &mut dyn PageOps, id: VmaId) {
         let range = self.store.remove(self.vma(id).start()).range;
-        let mut vma = self.take_vma(id);
-        self.anon_vmas.unlink(&mut vma);
+        let vma = self.take_vma(id);
         if let Some(file) = vma.file() {
             pages.file_unlinked(file, &vma);
         }
+        vma.free(&self.anon_vmas);
         self.events.record(|| Event::Remove { range });
     }
 }

@@ -55,7 +55,9 @@ use std::sync::Arc;
 use crate::store::{DefaultStore, VmaId, VmaStore};
 use crate::vma_arena::VmaArena;
 use crate::vma_readers::VmaReaders;
-use crate::{AnonVmas, Bytes, Commit, EventLog, FailPoints, Features, VmFlags, Vma};
+use crate::{
+    AnonVmas, Bytes, Commit, Detached, EventLog, FailPoints, Features, Policy, VmFlags, Vma,
+};
 use sim_sync::WriteSection;
 
 /// An address space.
@@ -151,13 +153,40 @@ impl<S: VmaStore> Mm<S> {
         self.vmas.get(id)
     }
 
-    /// A VMA, to be changed.
+    /// A VMA, to be changed; what it may become from outside is below.
     ///
     /// # Panics
     /// If there is none with this id.
     #[track_caller]
-    pub fn vma_mut(&mut self, id: VmaId) -> &mut Vma {
+    pub(crate) fn vma_mut(&mut self, id: VmaId) -> &mut Vma {
         self.vmas.get_mut(id)
+    }
+
+    /// Sets some flags of a VMA (`vm_flags_set()`).
+    ///
+    /// # Panics
+    /// If there is none with this id.
+    #[track_caller]
+    pub fn vm_flags_set(&mut self, id: VmaId, flags: VmFlags) {
+        self.vma_mut(id).insert_flags(flags);
+    }
+
+    /// Clears some flags of a VMA (`vm_flags_clear()`).
+    ///
+    /// # Panics
+    /// If there is none with this id.
+    #[track_caller]
+    pub fn vm_flags_clear(&mut self, id: VmaId, flags: VmFlags) {
+        self.vma_mut(id).remove_flags(flags);
+    }
+
+    /// Replaces the policy of a VMA (`mm/mempolicy.c: vma_replace_policy()`).
+    ///
+    /// # Panics
+    /// If there is none with this id.
+    #[track_caller]
+    pub fn replace_policy(&mut self, id: VmaId, policy: Option<Policy>) {
+        self.vma_mut(id).set_policy(policy);
     }
 
     /// Locks a VMA for writing until the write section ends (`vma_start_write()`): before page
@@ -190,14 +219,14 @@ impl<S: VmaStore> Mm<S> {
     }
 
     /// Puts a VMA into the arena; the store is the caller's.
-    pub(crate) fn add_vma(&mut self, vma: Vma) -> VmaId {
-        self.vmas.insert(vma)
+    pub(crate) fn add_vma(&mut self, vma: Detached) -> VmaId {
+        self.vmas.insert(vma.attach())
     }
 
     /// Takes a VMA out of the arena; the store is the caller's.
     #[track_caller]
-    pub(crate) fn take_vma(&mut self, id: VmaId) -> Vma {
-        self.vmas.remove(id)
+    pub(crate) fn take_vma(&mut self, id: VmaId) -> Detached {
+        Detached::new(self.vmas.remove(id))
     }
 }
 

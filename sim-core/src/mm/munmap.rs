@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 use super::split::NewPart;
 use crate::store::{VmaId, VmaStore};
 use crate::{
-    Errno, Event, FreeTables, Mm, PageOps, PageRange, Refusal, SyscallRange, VirtAddr, VmFlags, Vma,
+    Detached, Errno, Event, FreeTables, Mm, PageOps, PageRange, Refusal, SyscallRange, VirtAddr,
+    VmFlags,
 };
 
 /// VMAs that are about to go: they fill `range`'s mapped part exactly.
@@ -48,7 +49,7 @@ impl Gathered {
 #[must_use = "their pages are still mapped"]
 pub struct DetachedVmas {
     range: PageRange,
-    vmas: SmallVec<[Vma; 1]>,
+    vmas: SmallVec<[Detached; 1]>,
     accounted: u64,
     floor: VirtAddr,
     ceiling: Option<VirtAddr>,
@@ -148,12 +149,12 @@ impl<S: VmaStore> Mm<S> {
             floor: detached.floor,
             ceiling: detached.ceiling,
         });
-        for mut vma in detached.vmas {
-            self.anon_vmas.unlink(&mut vma);
+        for vma in detached.vmas {
             if let Some(file) = vma.file() {
                 pages.file_unlinked(file, &vma);
             }
             let range = vma.range();
+            vma.free(&self.anon_vmas);
             self.events.record(|| Event::Remove { range });
         }
         if detached.accounted > 0 {

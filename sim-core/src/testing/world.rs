@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::store::VmaId;
 use crate::{
-    AnonVmaId, Backing, FileId, FileRef, MappedKind, Mm, MmConfig, MmShared, NoPages, PageOffset,
-    PageRange, Policy, Profile, Setup, UffdCtxId, VirtAddr, VmFlags, Vma, VmaHooks,
+    AnonVmaId, Backing, Detached, FileId, FileRef, MappedKind, Mm, MmConfig, MmShared, NoPages,
+    PageOffset, PageRange, Policy, Profile, Setup, UffdCtxId, VirtAddr, VmFlags, Vma, VmaHooks,
 };
 
 /// Page 0 of a layout.
@@ -86,7 +86,7 @@ pub(crate) struct World {
     pub(crate) pages: NoPages,
     names: BTreeMap<char, VmaId>,
     /// VMAs of other processes, which keep `D` and `E` alive.
-    holders: BTreeMap<char, Vma>,
+    holders: BTreeMap<char, Detached>,
     /// Processes that forked; `mm` is the newest child.
     pub(crate) parents: Vec<Mm>,
 }
@@ -126,7 +126,7 @@ impl World {
         self.check();
     }
 
-    fn make(&mut self, start: u64, end: u64, attrs: &[Attr]) -> Vma {
+    fn make(&mut self, start: u64, end: u64, attrs: &[Attr]) -> Detached {
         let pgoff = attrs.iter().find_map(|attr| match attr {
             Attr::Pgoff(page) => Some(*page),
             _ => None,
@@ -267,7 +267,7 @@ impl World {
         let own = all().flat_map(|mm| mm.iter().map(|(_, vma)| vma));
         self.mm
             .anon_vmas()
-            .check_invariants(own.chain(self.holders.values()));
+            .check_invariants(own.chain(self.holders.values().map(|vma| &**vma)));
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn install_locked<A: Arch, S: VmaStore>(
             .map(|(id, _)| id)
             .collect();
         for id in flagged {
-            mm.vma_mut(id).insert_flags(VmFlags::MAYBE_GUARD);
+            mm.vm_flags_set(id, VmFlags::MAYBE_GUARD);
         }
     }
     let mm = &*mm;

@@ -62,7 +62,7 @@ pub(crate) fn clear_refs<A: Arch, S: VmaStore>(
     if what == What::SoftDirty {
         let ids: Vec<_> = mm.iter().map(|(id, _)| id).collect();
         for id in ids {
-            mm.vma_mut(id).remove_flags(VmFlags::SOFTDIRTY);
+            mm.vm_flags_clear(id, VmFlags::SOFTDIRTY);
         }
     }
     for (_, vma) in mm.iter().filter(|(_, vma)| what.concerns(vma)) {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use sim_core::store::VmaId;
 use sim_core::{
-    AnonVmaId, AnonVmas, Attributes, Backing, FailPoints, FileId, FileRef, MappedKind, Mm,
-    MmConfig, MmShared, NewRangeRequest, NoPages, PageOffset, PageRange, Policy, Profile, Setup,
-    UffdCtxId, VirtAddr, VmFlags, Vma, VmaHooks,
+    AnonVmaId, AnonVmas, Attributes, Backing, Detached, FailPoints, FileId, FileRef, MappedKind,
+    Mm, MmConfig, MmShared, NewRangeRequest, NoPages, PageOffset, PageRange, Policy, Profile,
+    Setup, UffdCtxId, VirtAddr, VmFlags, Vma, VmaHooks,
 };
 
 use super::merge::Wish;
@@ -203,7 +203,7 @@ fn range((start, end): (u64, u64)) -> PageRange {
 }
 
 /// VMAs that are in no address space: they have the anon_vmas that those of a world share.
-fn donors(anon_vmas: &AnonVmas) -> Vec<Vma> {
+fn donors(anon_vmas: &AnonVmas) -> Vec<Detached> {
     let fail = FailPoints::default();
     let fresh = || Vma::new(range((1, 2)), PageOffset::new(1), RW, Backing::Anon);
     let (first, second) = (fresh(), fresh());
@@ -222,7 +222,8 @@ impl Engine {
     fn new(config: &Arc<MmConfig>, layout: &Layout) -> Self {
         let shared = MmShared::new(&config.limits);
         let donors = donors(&shared.anon_vmas);
-        let own = |(number, donor): (usize, &Vma)| (donor.anon_vma().expect("it has one"), number);
+        let own =
+            |(number, donor): (usize, &Detached)| (donor.anon_vma().expect("it has one"), number);
         let mut engine = Self {
             mm: Mm::new(Arc::clone(config), &shared),
             pages: NoPages::default(),
@@ -362,10 +363,9 @@ impl Sides {
         let id = engine
             .mm
             .vma_modify_flags(&mut engine.pages, id, range(part), &mut wanted);
-        engine
-            .mm
-            .vma_mut(id.expect("no limit is near"))
-            .set_flags(wanted);
+        let id = id.expect("no limit is near");
+        engine.mm.vm_flags_clear(id, VmFlags::all());
+        engine.mm.vm_flags_set(id, wanted);
         let mut space = space(layout);
         space
             .set_flags(&self.rules, part, flags)
@@ -380,10 +380,8 @@ impl Sides {
         let id = engine
             .mm
             .vma_modify_policy(&mut engine.pages, id, range(part), policy);
-        engine
-            .mm
-            .vma_mut(id.expect("no limit is near"))
-            .set_policy(policy);
+        let id = id.expect("no limit is near");
+        engine.mm.replace_policy(id, policy);
         let mut space = space(layout);
         let wish = Page {
             policy,
