@@ -135,7 +135,7 @@ fn stores_refuse_the_other_operation() {
                 s.resize(pages(1, 2).start(), pages(1, 3));
             }),
             ("resize to nothing", |s| {
-                s.resize(pages(4, 8).start(), pages(4, 4))
+                s.resize(pages(4, 8).start(), pages(4, 4));
             }),
             ("resize over another one", |s| {
                 s.resize(pages(4, 8).start(), pages(4, 11));
