@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use sim_core::{Event, MergeReport, Setup};
 use sim_sync::tally;
 
-use super::{BenchError, Player, Shape, Simulated, Spec, StoreName, Target as _, Timed};
+use super::{
+    BenchError, Player, Shape, Simulated, Spec, Step, StoreName, Target as _, Timed, Workload,
+};
 
 /// How often something happens, by name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -52,7 +54,8 @@ impl Count {
     }
 }
 
-/// Runs a round of a workload on a machine of its own and counts.
+/// Runs two rounds of a workload on a machine of its own and counts: events in one, and in the
+/// other, since recording them looks up what it tells of, what [`tally`] counts.
 ///
 /// # Errors
 /// If the workload cannot be run.
@@ -63,37 +66,47 @@ pub fn count(spec: &Spec, store: StoreName, kernel: &Setup) -> Result<Count, Ben
     };
     let target = Simulated::new(store, &spec.setup(kernel))?;
     let mut player = Player::new(target, &spec)?;
+    let (_, events) = play(&mut player, true)?;
+    // What is recorded is a part of that workload.
+    let (mut count, _) = play(&mut player, spec.workload == Workload::MergeRefused)?;
+    for event in &events {
+        count.event(event);
+    }
+    Ok(count)
+}
+
+/// A round, with what was tallied and recorded meanwhile.
+fn play(player: &mut Player<Simulated>, record: bool) -> Result<(Count, Vec<Event>), BenchError> {
     let round = player.next_round(Shape::Bulk);
     if let Some(setup) = &round.fresh {
         player.target_mut().fresh(setup)?;
     }
     let target = player.target();
-    for step in &round.before {
-        target.run(step)?;
-    }
-    target.record_events(true)?;
+    run_all(target, &round.before)?;
+    target.record_events(record)?;
     target.take_events()?;
-    let mut count = Count {
-        ops: round.ops,
-        ..Count::default()
-    };
     tally::take().for_each(drop);
     match &round.timed {
-        Timed::Steps(steps) => {
-            for step in steps.iter() {
-                target.run(step)?;
-            }
-        }
+        Timed::Steps(steps) => run_all(target, steps)?,
         Timed::Lookups(addresses) => {
             target.find_vmas(addresses)?;
         }
     }
     let counted = tally::take().filter(|(_, number)| *number > 0);
-    let counted = counted.map(|(what, number)| (what.name().to_owned(), number));
-    count.counts.extend(counted);
+    let counts = counted.map(|(what, number)| (what.name().to_owned(), number));
+    let count = Count {
+        ops: round.ops,
+        counts: counts.collect(),
+    };
     // A script may have ended the first process, and its events with it.
-    for event in target.take_events().unwrap_or_default() {
-        count.event(&event);
+    let events = target.take_events().unwrap_or_default();
+    run_all(target, &round.after)?;
+    Ok((count, events))
+}
+
+fn run_all(target: &Simulated, steps: &[Step]) -> Result<(), BenchError> {
+    for step in steps {
+        target.run(step)?;
     }
-    Ok(count)
+    Ok(())
 }
