@@ -31,6 +31,12 @@ impl<S: VmaStore> Mm<S> {
         self.find_vma(self.vma(id).end())
     }
 
+    /// The VMAs below and above a VMA.
+    pub fn sides_of(&self, id: VmaId) -> (Option<VmaId>, Option<VmaId>) {
+        let found = self.store.sides(self.vma(id).range());
+        (found.prev.map(|e| e.id), found.next.map(|e| e.id))
+    }
+
     /// The first VMA that has a page in `range` (`find_vma_intersection()`).
     pub fn find_in(&self, range: PageRange) -> Option<VmaId> {
         self.store

@@ -114,15 +114,11 @@ impl<S: VmaStore> Mm<S> {
         attributes: &Attributes<'_>,
     ) -> MergeDecision {
         let middle = self.vma(id);
-        let prev = if range.start() == middle.start() {
-            self.prev_of(id)
-        } else {
-            None
-        };
-        let next = if range.end() == middle.end() {
-            self.next_of(id)
-        } else {
-            None
+        let (prev, next) = match (range.start() == middle.start(), range.end() == middle.end()) {
+            (true, true) => self.sides_of(id),
+            (true, false) => (self.prev_of(id), None),
+            (false, true) => (None, self.next_of(id)),
+            (false, false) => (None, None),
         };
         let request = ExistingRange {
             range,

@@ -1,7 +1,7 @@
 //! The first anon_vma of a VMA, at the first private page: `&Mm`, as faults hold only a read lock.
 
 use crate::store::{NoMemory, VmaId, VmaStore};
-use crate::{AnonVmaId, Event, Mm, VirtAddr, VmFlags, Vma};
+use crate::{AnonVmaId, Event, Mm, VmFlags, Vma};
 
 impl<S: VmaStore> Mm<S> {
     /// Gives a VMA an anon_vma if it has none, a neighbour's if they may merge one day
@@ -28,11 +28,15 @@ impl<S: VmaStore> Mm<S> {
     fn find_mergeable_anon_vma(&self, id: VmaId) -> Option<AnonVmaId> {
         let vma = self.vma(id);
         // Only those that touch it come into question; VMAs elsewhere are not even read.
-        let next = self.vma_lookup(vma.end()).map(|next| self.vma(next));
-        let from_next = next.and_then(|next| self.reusable_anon_vma(vma, next, next));
+        let sides = self.store.sides(vma.range());
+        let next = sides.next.filter(|e| e.range.start() == vma.end());
+        let from_next = next.and_then(|entry| {
+            let next = self.vma(entry.id);
+            self.reusable_anon_vma(vma, next, next)
+        });
         from_next.or_else(|| {
-            let below = VirtAddr::new(vma.start().get().checked_sub(1)?);
-            let prev = self.vma(self.vma_lookup(below)?);
+            let prev = sides.prev.filter(|e| e.range.end() == vma.start())?;
+            let prev = self.vma(prev.id);
             self.reusable_anon_vma(prev, vma, prev)
         })
     }

@@ -89,6 +89,14 @@ pub trait VmaStore: Default + Send + Sync + 'static {
     /// The last entry that starts below `addr` and the first that starts at or above it.
     fn neighbours(&self, addr: VirtAddr) -> Neighbours;
 
+    /// The entries below and above an entry, which has this range.
+    fn sides(&self, range: PageRange) -> Neighbours {
+        Neighbours {
+            prev: self.neighbours(range.start()).prev,
+            next: self.find(range.end()),
+        }
+    }
+
     /// All entries that end above `addr`, ascending.
     fn iter_from(&self, addr: VirtAddr) -> impl Iterator<Item = Entry> + '_;
 

@@ -99,6 +99,11 @@ impl Trio {
             expected,
             "neighbours {addr}"
         );
+        if let Some(Entry { range, .. }) = self.btree.get(addr) {
+            let expected = self.btree.sides(range);
+            assert_eq!(self.maple.sides(range), expected, "sides {range}");
+            assert_eq!(self.range_map.sides(range), expected, "sides {range}");
+        }
         let some = |store: Vec<Entry>| store;
         let expected = some(self.btree.iter_from(addr).take(40).collect());
         assert_eq!(

@@ -186,6 +186,11 @@ impl VmaStore for MapleStore {
         self.around(addr.get())
     }
 
+    #[inline]
+    fn sides(&self, range: PageRange) -> Neighbours {
+        self.beside(range.start().get())
+    }
+
     fn iter_from(&self, addr: VirtAddr) -> impl Iterator<Item = Entry> + '_ {
         self.iter_at(self.seat_from(addr.get()))
     }

@@ -96,6 +96,23 @@ impl MapleStore {
         Neighbours { prev, next }
     }
 
+    /// The entries on either side of the one that starts at `start`, by one descent.
+    #[inline]
+    pub(super) fn beside(&self, start: u64) -> Neighbours {
+        let leaf = &self.leaves[self.leaf_for(start)];
+        let above = leaf.count_le(start);
+        let prev = match above.checked_sub(2) {
+            Some(below) => Some(leaf.entry(below)),
+            None => self.leaf(leaf.prev()).and_then(Leaf::last),
+        };
+        let next = if above < leaf.len() {
+            Some(leaf.entry(above))
+        } else {
+            self.leaf(leaf.next()).and_then(Leaf::first)
+        };
+        Neighbours { prev, next }
+    }
+
     /// The entries from a place on, ascending.
     pub(super) fn iter_at(&self, seat: Seat) -> impl Iterator<Item = Entry> + '_ {
         let mut rest = seat.slot;
