@@ -212,6 +212,15 @@ impl World {
         !self.run(pid, &read(number, number + 1)).is_ok()
     }
 
+    /// How many of these pages are in a VMA of [`MAIN`].
+    ///
+    /// # Panics
+    /// Never.
+    pub fn find(&self, pages: &[u64]) -> usize {
+        let addresses: Vec<_> = pages.iter().map(|&number| page(number)).collect();
+        self.0.find_vmas(MAIN, &addresses).expect("MAIN is there")
+    }
+
     /// How many VMAs [`MAIN`] has.
     ///
     /// # Panics

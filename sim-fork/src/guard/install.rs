@@ -5,7 +5,7 @@ use sim_core::{
     Advice, AtomicVmFlag, Errno, Mm, Outcome, PageRange, VmFlags, Vma, admit_page_advice,
 };
 use sim_pagetable::{Arch, Entry, Leaf, Marker, Run};
-use sim_sync::Mutant;
+use sim_sync::{Mutant, prim};
 
 use crate::madvise::Stop;
 use crate::pageops::ZapMode;
@@ -34,6 +34,7 @@ pub(crate) fn install<A: Arch>(
         vma.set_flag_atomic(AtomicVmFlag::MAYBE_GUARD);
     }
     let done = install_markers(pager, vma, range, prepare);
+    prim::crossing();
     if flagged && Mutant::GuardFlagLate.is_active() {
         vma.set_flag_atomic(AtomicVmFlag::MAYBE_GUARD);
     }

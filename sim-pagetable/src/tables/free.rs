@@ -1,10 +1,11 @@
 //! Freeing tables (mm/memory.c: `free_pgd_range()`, mm/pt_reclaim.c).
 
+use sim_sync::Mutant;
 use sim_sync::prim::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::huge::pop_deposit;
 use super::walk::entry_end;
-use super::{PageTables, PmdSlot, PteTable};
+use super::{PageTables, PmdSlot};
 use crate::frames::Table;
 use crate::{Arch, Flush, Level, Va, VaRange};
 
@@ -124,9 +125,15 @@ impl<A: Arch> PageTables<A> {
     /// CONFIG_PT_RECLAIM). `None` if there is no such table.
     pub fn free_table_if_empty(&self, va: Va) -> Option<Flush> {
         let slot: PmdSlot<'_, A> = self.pmd(va)?;
-        let table = self.table_of(slot.raw())?;
-        let empty = PteTable::lock(self, table, va).is_empty();
-        empty.then(|| slot.take_table().1)
+        let mut table = slot.lock_table()?;
+        if !table.is_empty() {
+            return None;
+        }
+        if Mutant::FreeTableUnlocked.is_active() {
+            drop(table);
+            table = slot.lock_table()?;
+        }
+        Some(slot.take_table(table).1)
     }
 
     /// Frees everything below `table`, without looking at leaves.

@@ -160,17 +160,25 @@ impl<'t, A: Arch> PmdSlot<'t, A> {
         self.store(A::table(table.pfn()));
     }
 
-    /// Takes the PTE table out, whatever it contains (collapse, retraction). Dropping it frees it.
+    /// Locks the PTE table that it refers to, within its own lock.
+    pub fn lock_table(&self) -> Option<PteTable<'t, A>> {
+        let table = self.tables.table_of(self.raw())?;
+        Some(PteTable::lock(self.tables, table, self.base()))
+    }
+
+    /// Takes its PTE table out, whatever it contains (collapse, retraction). Dropping it frees it.
+    /// Who waits for the table's lock finds the slot empty then.
     ///
     /// # Panics
-    /// If the slot does not refer to a table.
-    pub fn take_table(&self) -> (Detached<'t, A>, Flush) {
-        let table = self.tables.table_of(self.raw()).expect("no table to take");
+    /// If `locked` is another slot's table.
+    pub fn take_table(&self, locked: PteTable<'t, A>) -> (Detached<'t, A>, Flush) {
+        let id = self.tables.table_of(self.raw()).map(|table| table.id);
+        assert_eq!(id, Some(locked.table.id), "a-table-is-taken-from-its-slot");
         self.store(0);
         self.tables.count_table(Level::Pte, -1);
         let detached = Detached {
             tables: self.tables,
-            id: table.id,
+            id: locked.table.id,
         };
         let flush = Flush::of(self.range()).with_tables_freed(true);
         (detached, flush)

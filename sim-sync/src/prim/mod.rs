@@ -58,6 +58,14 @@ impl Backoff {
     }
 }
 
+/// A place where the order of two threads matters: a model checker lets another one go on here.
+/// Nothing otherwise.
+#[inline]
+pub fn crossing() {
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    yield_now();
+}
+
 /// Lets another thread run.
 pub fn yield_now() {
     #[cfg(feature = "loom")]

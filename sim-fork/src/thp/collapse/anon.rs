@@ -90,7 +90,8 @@ fn replace<A: Arch, S: VmaStore>(
     let Some(slot) = pager.tables().pmd(va(at)) else {
         return Err(ScanResult::NoPteTable);
     };
-    let (table, flush) = slot.take_table();
+    let locked = slot.lock_table().ok_or(ScanResult::NoPteTable)?;
+    let (table, flush) = slot.take_table(locked);
     let entries = table.entries(va(at));
     let block = va_range(range_of(at));
     if move_plain(pager, entries.cells(), head) < HUGE_PAGES {

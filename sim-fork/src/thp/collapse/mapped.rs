@@ -3,7 +3,7 @@
 
 use sim_core::store::VmaStore;
 use sim_core::{ScanResult, VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Leaf, Pfn};
+use sim_pagetable::{Arch, Pfn};
 
 use super::{By, has_uffd, range_of, require_table};
 use crate::folio;
@@ -12,7 +12,7 @@ use crate::shared::Shared;
 use crate::space::AddressSpace;
 use crate::thp::eligible::{self, Purpose};
 use crate::thp::object;
-use crate::va::{va, va_range};
+use crate::va::va_range;
 
 /// Removes the PTE table of a block if it maps nothing but the huge page. `MADV_COLLAPSE` maps
 /// that at once, khugepaged leaves it to the next fault.
@@ -88,9 +88,8 @@ fn remove_table<A: Arch>(
     head: Pfn,
 ) -> Result<(), ScanResult> {
     let range = va_range(range_of(at));
-    let Leaf::Table(table) = pager.tables().leaf(range.start()) else {
-        return Err(ScanResult::Fail);
-    };
+    let slot = pager.tables().pmd(range.start()).ok_or(ScanResult::Fail)?;
+    let table = slot.lock_table().ok_or(ScanResult::Fail)?;
     for (slot, i) in table.slots(range).zip(0..) {
         let entry = slot.get();
         if entry.is_none() {
@@ -109,11 +108,8 @@ fn remove_table<A: Arch>(
             pager.account_unmap(vma, pfn, kind);
         }
     }
+    let (table, flush) = slot.take_table(table);
     drop(table);
-    if let Some(slot) = pager.tables().pmd(va(at)) {
-        let (table, flush) = slot.take_table();
-        drop(table);
-        pager.tables().flush(flush);
-    }
+    pager.tables().flush(flush);
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Making way for a huge page of an object (`mm/khugepaged.c: retract_page_tables()`, 6.19).
 
 use sim_core::store::VmaStore;
-use sim_core::{Features, FileRef, PMD_SIZE, VmFlags, Vma};
-use sim_pagetable::Arch;
+use sim_core::{Features, FileRef, PMD_SIZE, VirtAddr, VmFlags, Vma};
+use sim_pagetable::{Arch, PteTable};
+use sim_sync::{Mutant, prim};
 
-use super::{has_uffd, require_table};
+use super::has_uffd;
 use crate::file::for_each_mapping;
 use crate::machine::Machine;
-use crate::va::va;
+use crate::va::{va, va_range};
 
 /// Takes the PTE tables of the pages from `first` out of every mapping, so that the next fault
 /// maps the huge page whole. The tables' pages were unmapped before.
@@ -19,15 +20,29 @@ pub(super) fn retract<A: Arch, S: VmaStore>(machine: &Machine<A, S>, file: FileR
         if !at.is_pmd_aligned() || vma.end().get() < end || !is_retractable(features, vma) {
             return;
         }
-        if require_table(pager, at).is_err() {
+        prim::crossing();
+        let Some(slot) = pager.tables().pmd(va(at)) else {
+            return;
+        };
+        let Some(table) = slot.lock_table() else {
+            return;
+        };
+        // Neither mmap_lock nor the VMA's lock keeps guards from being installed: the flag is set
+        // before this lock is taken to write them.
+        let retractable = Mutant::RetractTestsEarly.is_active() || is_retractable(features, vma);
+        if !retractable || has_pages(&table) {
             return;
         }
-        if let Some(slot) = pager.tables().pmd(va(at)) {
-            let (table, flush) = slot.take_table();
-            drop(table);
-            pager.tables().flush(flush);
-        }
+        let (table, flush) = slot.take_table(table);
+        drop(table);
+        pager.tables().flush(flush);
     });
+}
+
+/// Has another thread mapped pages since the old ones were unmapped?
+fn has_pages<A: Arch>(table: &PteTable<'_, A>) -> bool {
+    let block = va_range(super::range_of(VirtAddr::new(table.base().get())));
+    table.slots(block).any(|slot| slot.get().is_present())
 }
 
 /// May what is left in the tables be thrown away? Private copies may not, nor what userfaultfd or,
