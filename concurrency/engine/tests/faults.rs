@@ -26,7 +26,7 @@ fn retraction_against_guard_install() {
             world.check();
         },
         mutants: &[Mutant::RetractTestsEarly, Mutant::GuardFlagLate],
-        schedules: 60,
+        schedules: 500,
     }
     .run();
 }
