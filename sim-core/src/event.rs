@@ -4,9 +4,10 @@
 //! closures.
 
 use sim_sync::prim::Mutex;
+use sim_sync::prim::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::merge::MergeReport;
-use crate::{PageRange, Refusal, ScanResult, VirtAddr};
+use crate::{Lock, PageRange, Refusal, ScanResult, VirtAddr};
 
 /// One thing that happened to an address space.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,6 +53,15 @@ pub enum Event {
         /// Whether a neighbour's was taken.
         reused: bool,
     },
+    /// A lock was taken, in the order of taking; VMA locks for writing follow when they are let go.
+    Locked {
+        /// Which: mmap_lock or a VMA's.
+        lock: Lock,
+        /// The VMA's addresses.
+        range: Option<PageRange>,
+    },
+    /// mmap_lock, held for writing, was downgraded.
+    Downgraded,
     /// A block was scanned for a collapse.
     Collapse {
         /// Its addresses.
@@ -64,7 +74,7 @@ pub enum Event {
 /// A list of events; see the module's head. Faults record under a read lock, hence the mutex.
 #[derive(Debug, Default)]
 pub struct EventLog {
-    on: bool,
+    on: AtomicBool,
     events: Mutex<Vec<Event>>,
 }
 
@@ -73,31 +83,31 @@ impl EventLog {
     #[must_use]
     pub(crate) fn empty_like(&self) -> Self {
         Self {
-            on: self.on,
+            on: AtomicBool::new(self.is_enabled()),
             events: Mutex::default(),
         }
     }
 
     /// Starts or stops recording.
-    pub fn set_enabled(&mut self, on: bool) {
-        self.on = on;
+    pub fn set_enabled(&self, on: bool) {
+        self.on.store(on, Relaxed);
     }
 
     /// Is it recording?
-    pub const fn is_enabled(&self) -> bool {
-        self.on
+    pub fn is_enabled(&self) -> bool {
+        self.on.load(Relaxed)
     }
 
     /// Records what `event` makes, if recording.
     #[inline]
     pub fn record(&self, event: impl FnOnce() -> Event) {
-        if self.on {
+        if self.is_enabled() {
             self.events.lock().push(event());
         }
     }
 
     /// Takes out what has been recorded.
-    pub fn take(&mut self) -> Vec<Event> {
-        std::mem::take(self.events.get_mut())
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock())
     }
 }

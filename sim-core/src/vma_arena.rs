@@ -18,8 +18,8 @@ use std::sync::{Arc, OnceLock};
 use sim_sync::prim::atomic::{Ordering, fence};
 use sim_sync::{MmSeq, VmaLock, VmaRead};
 
-use crate::Vma;
 use crate::store::VmaId;
+use crate::{PageRange, Vma};
 
 /// Cells of the first chunk; each further one has as many as all before it.
 const FIRST_CHUNK: usize = 32;
@@ -98,6 +98,8 @@ pub(crate) struct VmaArena {
     free: Vec<u32>,
     /// Cells that were ever used.
     used: u32,
+    /// VMAs that were locked for writing in this section, if that is noted.
+    noted: Option<Vec<PageRange>>,
 }
 
 impl VmaArena {
@@ -120,6 +122,32 @@ impl VmaArena {
             shared: Arc::new(shared),
             free: Vec::new(),
             used: 0,
+            noted: None,
+        }
+    }
+
+    /// An empty one with room for as many VMAs, which notes what this one does.
+    pub(crate) fn empty_like(&self) -> Self {
+        let mut empty = Self::with_capacity(self.len());
+        empty.note_write_locks(self.noted.is_some());
+        empty
+    }
+
+    /// Starts or stops noting which VMAs are locked for writing.
+    pub(crate) fn note_write_locks(&mut self, on: bool) {
+        self.noted = on.then(|| self.noted.take().unwrap_or_default());
+    }
+
+    /// Addresses of the VMAs that were locked for writing since the last time.
+    pub(crate) fn take_noted(&mut self) -> Vec<PageRange> {
+        self.noted.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Notes that a VMA is about to be locked for writing, if it is not yet.
+    fn note(&mut self, id: VmaId) {
+        if self.noted.is_some() && !self.is_write_locked(id) {
+            let range = self.get(id).range();
+            self.noted.get_or_insert_default().push(range);
         }
     }
 
@@ -168,6 +196,7 @@ impl VmaArena {
     /// If there is none with this id.
     #[track_caller]
     pub(crate) fn remove(&mut self, id: VmaId) -> Vma {
+        self.note(id);
         let cell = self.shared.made(id);
         cell.lock.detach();
         // SAFETY: the cell is detached, so no other thread reads it, and `&mut self` is the owner.
@@ -198,6 +227,7 @@ impl VmaArena {
     /// If there is none with this id.
     #[track_caller]
     pub(crate) fn start_write(&mut self, id: VmaId) {
+        self.note(id);
         let cell = self.shared.made(id);
         if Arc::strong_count(&self.shared) == 1 {
             // Nobody else has the cells, nor can get them while `&mut self` lives. Who had them
@@ -301,7 +331,7 @@ impl Deref for VmaGuard<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Backing, PageOffset, PageRange, VirtAddr, VmFlags};
+    use crate::{Backing, PageOffset, VirtAddr, VmFlags};
 
     fn page(number: u64) -> Vma {
         let range = PageRange::from_pages(VirtAddr::new(number << 12), 1);

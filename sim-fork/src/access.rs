@@ -137,7 +137,7 @@ impl<'a, S: VmaStore> Held<'a, S> {
                 drop(self);
                 match space.lock_vma(addr) {
                     Some(vma) => Self::Vma(vma),
-                    None => Self::Mmap(space.mm.read()),
+                    None => Self::Mmap(space.read()),
                 }
             }
         }
@@ -146,7 +146,7 @@ impl<'a, S: VmaStore> Held<'a, S> {
     /// mmap_lock, after the VMA's lock was let go.
     fn with_mmap_lock<A: Arch>(self, space: &'a AddressSpace<A, S>) -> Self {
         drop(self);
-        Self::Mmap(space.mm.read())
+        Self::Mmap(space.read())
     }
 
     /// Handles a fault at `addr`, the first of `most` pages that are accessed.
@@ -276,7 +276,7 @@ fn grow<A: Arch, S: VmaStore>(
     id: VmaId,
     addr: VirtAddr,
 ) -> Result<(), FaultError> {
-    let mut mm = space.mm.write();
+    let mut mm = space.write();
     if mm.find_vma(addr) != Some(id) || mm.vma(id).start() <= addr {
         // Another thread was faster; look again.
         return Ok(());

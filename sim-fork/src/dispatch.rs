@@ -26,18 +26,18 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             Call::Mmap(args) => self.mmap(process, args),
             Call::Munmap(range) => munmap(space, &mut pager, *range),
             Call::Mprotect { range, prot, pkey } => {
-                let mut mm = space.mm.write();
+                let mut mm = space.write();
                 mm.mprotect(&mut pager, *range, *prot, *pkey).into()
             }
             Call::Mremap(args) => {
-                let mapped = space.mm.write().mremap(&mut pager, args);
+                let mapped = space.write().mremap(&mut pager, args);
                 mapped.map_or_else(Outcome::Errno, |m| populate::finish(shared, space, m))
             }
             Call::Brk(to) => {
-                let mut mm = space.mm.write();
+                let mut mm = space.write();
                 let (mapped, detached) = mm.brk_detach(&mut pager, *to);
                 if let Some(detached) = detached {
-                    mm.downgrade().unmap_detached(&mut pager, detached);
+                    space.downgrade(mm).unmap_detached(&mut pager, detached);
                 } else {
                     drop(mm);
                 }
@@ -46,22 +46,22 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             Call::Madvise { range, advice } => madvise::madvise(self, process, *range, *advice),
             Call::Mlock { range, onfault } => lock::mlock(shared, space, *range, *onfault)
                 .map_or_else(PopulateError::outcome, |()| Outcome::OK),
-            Call::Munlock(range) => space.mm.write().munlock(&mut pager, *range).into(),
+            Call::Munlock(range) => space.write().munlock(&mut pager, *range).into(),
             Call::Mlockall(flags) => lock::mlockall(shared, space, *flags)
                 .map_or_else(PopulateError::outcome, |()| Outcome::OK),
             Call::Munlockall => {
-                space.mm.write().munlockall(&mut pager);
+                space.write().munlockall(&mut pager);
                 Outcome::OK
             }
-            Call::Mseal(range) => space.mm.write().mseal(&mut pager, *range).into(),
+            Call::Mseal(range) => space.write().mseal(&mut pager, *range).into(),
             Call::Msync(range) => file::msync(self, space, *range).into(),
-            Call::Mincore(range) => space.mm.read().mincore(*range).into(),
+            Call::Mincore(range) => space.read().mincore(*range).into(),
             Call::Mbind { range, policy } => {
-                let mut mm = space.mm.write();
+                let mut mm = space.write();
                 mm.mbind(&mut pager, *range, *policy).into()
             }
             Call::VmaName { range, label } => {
-                let mut mm = space.mm.write();
+                let mut mm = space.write();
                 mm.set_vma_name(&mut pager, *range, label.as_deref()).into()
             }
             Call::UffdRegister { range, mode } => {
@@ -94,7 +94,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         let object = args.file.and_then(|id| shared.files.get(id));
         let kind = object.map(|object| object.file().kind);
         let mut pager = Pager::new(shared, &space.pages);
-        let mapped = space.mm.write().mmap(&mut pager, args, kind);
+        let mapped = space.write().mmap(&mut pager, args, kind);
         mapped.map_or_else(Outcome::Errno, |m| populate::finish(shared, space, m))
     }
 }
@@ -105,10 +105,10 @@ fn munmap<A: Arch, S: VmaStore>(
     pager: &mut Pager<'_, A>,
     range: SyscallRange,
 ) -> Outcome {
-    let mut mm = space.mm.write();
+    let mut mm = space.write();
     match mm.munmap_detach(pager, range) {
         Ok(detached) => {
-            mm.downgrade().unmap_detached(pager, detached);
+            space.downgrade(mm).unmap_detached(pager, detached);
             Outcome::OK
         }
         Err(errno) => Outcome::Errno(errno),

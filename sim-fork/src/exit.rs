@@ -30,6 +30,6 @@ pub(crate) fn leave<A: Arch, S: VmaStore>(shared: &Shared, space: &AddressSpace<
     if space.leave() {
         thp::khugepaged::exit(shared, space.pages.number);
         let mut pager = Pager::new(shared, &space.pages);
-        space.mm.write().exit(&mut pager);
+        space.write().exit(&mut pager);
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn mlock<A: Arch, S: VmaStore>(
         LockRange::Now
     };
     let mut pager = Pager::new(shared, &space.pages);
-    let locked = space.mm.write().mlock(&mut pager, range, how)?;
+    let locked = space.write().mlock(&mut pager, range, how)?;
     let Some(range) = locked else {
         return Ok(());
     };
@@ -52,7 +52,7 @@ pub(crate) fn mlockall<A: Arch, S: VmaStore>(
     flags: MlockallFlags,
 ) -> Result<(), PopulateError> {
     let mut pager = Pager::new(shared, &space.pages);
-    space.mm.write().mlockall(&mut pager, flags)?;
+    space.write().mlockall(&mut pager, flags)?;
     if flags.contains(MlockallFlags::CURRENT) {
         let all = PageRange::new(VirtAddr::ZERO, shared.config.layout.task_size);
         populate(shared, space, all, OnError::Ignore)?;

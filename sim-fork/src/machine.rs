@@ -263,12 +263,12 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
     }
 
     fn record_events(&self, pid: Pid, on: bool) -> Result<(), BackendError> {
-        self.process(pid)?.space.mm.write().events.set_enabled(on);
+        self.process(pid)?.space.record_events(on);
         Ok(())
     }
 
     fn take_events(&self, pid: Pid) -> Result<Vec<Event>, BackendError> {
-        Ok(self.process(pid)?.space.mm.write().events.take())
+        Ok(self.process(pid)?.space.events.take())
     }
 
     fn map_count(&self, pid: Pid) -> Result<usize, BackendError> {

@@ -48,7 +48,7 @@ pub(crate) fn populate<A: Arch, S: VmaStore>(
     range: PageRange,
     on_error: OnError,
 ) -> Result<(), PopulateError> {
-    let mm = space.mm.read();
+    let mm = space.read();
     let pager = Pager::new(shared, &space.pages);
     for (id, vma) in mm.iter_in(range) {
         let raw = VmFlags::IO | VmFlags::PFNMAP;

@@ -4,10 +4,12 @@ use sim_sync::prim::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sim_core::store::VmaStore;
-use sim_core::{BrkFields, Mm, PageRange, UffdCtxId, VirtAddr, VmaGuard, VmaReaders};
+use sim_core::{
+    BrkFields, Event, EventLog, Lock, Mm, PageRange, UffdCtxId, VirtAddr, VmaGuard, VmaReaders,
+};
 use sim_pagetable::{Arch, NoMemory, PageTables};
 use sim_sync::prim::Mutex;
-use sim_sync::{MmapLock, WriteSection};
+use sim_sync::{MmapLock, MmapRead, MmapWrite, WriteSection};
 
 use crate::rss::Rss;
 use crate::shared::Shared;
@@ -15,8 +17,11 @@ use crate::shared::Shared;
 /// What `struct mm_struct` is in Linux: shared by the processes that `CLONE_VM` made.
 #[derive(Debug)]
 pub struct AddressSpace<A: Arch, S: VmaStore> {
-    /// The VMAs; the lock is mmap_lock.
+    /// The VMAs; the lock is mmap_lock. Calls take it through [`read`](Self::read) and
+    /// [`write`](Self::write).
     pub mm: MmapLock<Mm<S>>,
+    /// What happens in it.
+    pub events: Arc<EventLog>,
     /// How threads find and lock VMAs without mmap_lock; made when the first ones run at the same
     /// time, since a writer need not lock VMAs before that.
     readers: OnceLock<VmaReaders<S>>,
@@ -60,6 +65,7 @@ impl<A: Arch, S: VmaStore> AddressSpace<A, S> {
         // Whoever made the VMAs had them for itself.
         mm.end_write();
         Self {
+            events: Arc::clone(&mm.events),
             mm: MmapLock::new(mm),
             readers: OnceLock::new(),
             pages,
@@ -82,6 +88,44 @@ impl<A: Arch, S: VmaStore> AddressSpace<A, S> {
         Ok(Self::new(mm, SpacePages::new(shared)?))
     }
 
+    /// mmap_lock for reading, recorded.
+    pub(crate) fn read(&self) -> MmapRead<'_, Mm<S>> {
+        self.record(Lock::MmapRead, None);
+        self.mm.read()
+    }
+
+    /// The same by a thread that may have another address space's.
+    pub(crate) fn read_recursive(&self) -> MmapRead<'_, Mm<S>> {
+        self.record(Lock::MmapRead, None);
+        self.mm.read_recursive()
+    }
+
+    /// mmap_lock for writing, recorded.
+    pub(crate) fn write(&self) -> MmapWrite<'_, Mm<S>> {
+        self.record(Lock::MmapWrite, None);
+        self.mm.write()
+    }
+
+    /// Downgrades mmap_lock, recorded.
+    pub(crate) fn downgrade<'a>(&self, mm: MmapWrite<'a, Mm<S>>) -> MmapRead<'a, Mm<S>> {
+        let read = mm.downgrade();
+        self.events.record(|| Event::Downgraded);
+        read
+    }
+
+    fn record(&self, lock: Lock, range: Option<PageRange>) {
+        self.events.record(|| Event::Locked { lock, range });
+    }
+
+    /// Starts or stops recording events. The locks that are recorded are those that threads would
+    /// take.
+    pub(crate) fn record_events(&self, on: bool) {
+        self.mm.write().record_events(on);
+        if on {
+            self.share_among_threads();
+        }
+    }
+
     /// From now on several threads may run in it at the same time.
     pub(crate) fn share_among_threads(&self) {
         let mm = self.mm.read();
@@ -91,12 +135,16 @@ impl<A: Arch, S: VmaStore> AddressSpace<A, S> {
     /// The VMA of an address, locked for reading (`lock_vma_under_rcu()`). `None`: mmap_lock is to
     /// be taken.
     pub(crate) fn lock_vma(&self, addr: VirtAddr) -> Option<VmaGuard<'_>> {
-        self.readers.get()?.lock(addr)
+        let vma = self.readers.get()?.lock(addr)?;
+        self.record(Lock::VmaRead, Some(vma.range()));
+        Some(vma)
     }
 
     /// The same if the VMA contains all of `range`.
     pub(crate) fn lock_vma_with(&self, range: PageRange) -> Option<VmaGuard<'_>> {
-        self.readers.get()?.lock_all_of(range)
+        let vma = self.readers.get()?.lock_all_of(range)?;
+        self.record(Lock::VmaRead, Some(vma.range()));
+        Some(vma)
     }
 
     /// How many of these addresses are in a VMA.

@@ -20,6 +20,28 @@ pub(crate) fn describe(event: &Event) -> Option<String> {
         Event::Collapse { range, result } => {
             Some(format!("collapse of {}: {result}", addresses(*range)))
         }
+        // Their place is explain's line of locks.
+        Event::Locked { .. } | Event::Downgraded => None,
+    }
+}
+
+/// A lock that was taken or downgraded, in words.
+pub(crate) fn describe_lock(event: &Event) -> Option<String> {
+    match event {
+        Event::Locked { lock, range: None } => Some(lock.name().to_owned()),
+        Event::Locked {
+            lock,
+            range: Some(range),
+        } => Some(format!("{} {}", lock.name(), addresses(*range))),
+        Event::Downgraded => Some("downgraded to mmap read".to_owned()),
+        Event::Merge(_)
+        | Event::Split { .. }
+        | Event::Refused { .. }
+        | Event::Insert { .. }
+        | Event::Remove { .. }
+        | Event::Shrink { .. }
+        | Event::AnonVma { .. }
+        | Event::Collapse { .. } => None,
     }
 }
 

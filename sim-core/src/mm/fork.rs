@@ -5,7 +5,6 @@ use std::sync::Arc;
 use sim_sync::Mutant;
 
 use crate::store::{NoMemory, VmaId, VmaStore};
-use crate::vma_arena::VmaArena;
 use crate::{AllocKind, CopyOnFork, Detached, Errno, Features, ForkOps, Mm, VmFlags, Vma};
 
 /// Does fork copy the page tables of this VMA? (`mm/memory.c: vma_needs_copy()`)
@@ -58,7 +57,7 @@ impl<S: VmaStore> Mm<S> {
         counters.stray_locked = 0;
         Ok(Self {
             store: S::default(),
-            vmas: VmaArena::with_capacity(self.vmas.len()),
+            vmas: self.vmas.empty_like(),
             config: Arc::clone(&self.config),
             anon_vmas: Arc::clone(&self.anon_vmas),
             fail: Arc::clone(&self.fail),
@@ -67,7 +66,7 @@ impl<S: VmaStore> Mm<S> {
             // VM_INIT_DEF_MASK.
             def_flags: self.def_flags & VmFlags::NOHUGEPAGE,
             brk: self.brk,
-            events: self.events.empty_like(),
+            events: Arc::new(self.events.empty_like()),
         })
     }
 

@@ -56,7 +56,8 @@ use crate::store::{DefaultStore, VmaId, VmaStore};
 use crate::vma_arena::VmaArena;
 use crate::vma_readers::VmaReaders;
 use crate::{
-    AnonVmas, Bytes, Commit, Detached, EventLog, FailPoints, Features, Policy, VmFlags, Vma,
+    AnonVmas, Bytes, Commit, Detached, Event, EventLog, FailPoints, Features, Lock, Policy,
+    VmFlags, Vma,
 };
 use sim_sync::WriteSection;
 
@@ -74,7 +75,7 @@ pub struct Mm<S: VmaStore = DefaultStore> {
     pub(crate) def_flags: VmFlags,
     pub(crate) brk: BrkFields,
     /// What happened; see [`EventLog`].
-    pub events: EventLog,
+    pub events: Arc<EventLog>,
 }
 
 impl<S: VmaStore> Mm<S> {
@@ -90,7 +91,7 @@ impl<S: VmaStore> Mm<S> {
             counters: Counters::default(),
             def_flags: VmFlags::empty(),
             brk: BrkFields::default(),
-            events: EventLog::default(),
+            events: Arc::default(),
         }
     }
 
@@ -208,6 +209,12 @@ impl<S: VmaStore> Mm<S> {
         self.vmas.is_write_locked(id)
     }
 
+    /// Starts or stops recording events.
+    pub fn record_events(&mut self, on: bool) {
+        self.events.set_enabled(on);
+        self.vmas.note_write_locks(on);
+    }
+
     /// Bytes that the VMAs take from the allocator, without the store and what few VMAs have.
     pub fn arena_bytes(&self) -> Bytes {
         Bytes(self.vmas.bytes() as u64)
@@ -233,5 +240,13 @@ impl<S: VmaStore> Mm<S> {
 impl<S: VmaStore> WriteSection for Mm<S> {
     fn end_write(&mut self) {
         self.vmas.end_write_all();
+        let locked = self.vmas.take_noted();
+        for range in locked {
+            let lock = Lock::VmaWrite;
+            self.events.record(|| Event::Locked {
+                lock,
+                range: Some(range),
+            });
+        }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn for_each_mapping<A: Arch, S: VmaStore>(
     mut act: impl FnMut(&Pager<'_, A>, &Vma, PageRange),
 ) {
     for space in machine.spaces() {
-        let mm = space.mm.read_recursive();
+        let mm = space.read_recursive();
         let pager = Pager::new(machine.shared(), &space.pages);
         for (_, vma) in mm.iter() {
             if vma.file() != Some(file) {

@@ -17,7 +17,7 @@ pub(crate) fn msync<A: Arch, S: VmaStore>(
     range: SyscallRange,
 ) -> Result<(), Errno> {
     let mut parts = Vec::new();
-    let result = space.mm.read().msync(range, |file, vma, part| {
+    let result = space.read().msync(range, |file, vma, part| {
         let first = vma.pgoff_of(part.start()).get();
         parts.push((file, first, first + part.pages()));
         Ok(())

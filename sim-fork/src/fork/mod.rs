@@ -50,7 +50,7 @@ fn duplicate<A: Arch, S: VmaStore>(
 ) -> Result<AddressSpace<A, S>, Errno> {
     let shared = machine.shared();
     let pages = SpacePages::new(shared).map_err(|_| Errno::ENOMEM)?;
-    let mut mm = parent.mm.write();
+    let mut mm = parent.write();
     let mut copier = Copier {
         parent: Pager::new(shared, &parent.pages),
         child: Pager::new(shared, &pages),

@@ -34,7 +34,7 @@ pub(super) fn madvise<A: Arch, S: VmaStore>(
     } else {
         Kind::Pageout
     };
-    let mm = process.space.mm.read_recursive();
+    let mm = process.space.read_recursive();
     let done = mm.madvise_pages::<Errno>(range, advice, |_, vma, part| {
         pager.cool(vma, part, kind);
         Ok(())

@@ -61,7 +61,7 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
     let mut pager = Pager::new(machine.shared(), &space.pages);
     match class {
         AdviceClass::Flags => {
-            let mut mm = space.mm.write();
+            let mut mm = space.write();
             mm.madvise_flags(&mut pager, range, advice).into()
         }
         AdviceClass::Populate => {
@@ -87,7 +87,7 @@ fn on_pages<A: Arch, S: VmaStore>(
 ) -> Outcome {
     let locked_for_write = advice == Advice::GuardInstall && !pager.shared.features().atomic_flags;
     if locked_for_write {
-        return guard::install_locked(pager, &mut process.space.mm.write(), range);
+        return guard::install_locked(pager, &mut process.space.write(), range);
     }
     let space = &*process.space;
     if let Some(vma) = lock_vma(pager.shared.features(), space, range, advice) {
@@ -95,7 +95,7 @@ fn on_pages<A: Arch, S: VmaStore>(
         let done = done.and_then(|()| on_part(pager, &vma, range, advice, &|| Ok(())));
         return done.map_or_else(Stop::outcome, |()| Outcome::OK);
     }
-    let mm = space.mm.read();
+    let mm = space.read();
     // Starts to load the entry while the VMA is looked for: both are far apart in memory, and among
     // many VMAs neither is in the cache.
     std::hint::black_box(pager.tables().entry(va(range.start())));

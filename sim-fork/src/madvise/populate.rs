@@ -30,7 +30,7 @@ fn fault_all<A: Arch, S: VmaStore>(
     range: PageRange,
     write: bool,
 ) -> Result<(), PopulateError> {
-    let mm = space.mm.read();
+    let mm = space.read();
     let kind = if write {
         FaultKind::Write
     } else {

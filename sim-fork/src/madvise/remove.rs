@@ -15,7 +15,7 @@ pub(super) fn remove<A: Arch, S: VmaStore>(
     process: &Process<A, S>,
     range: PageRange,
 ) -> Outcome {
-    let mm = process.space.mm.read_recursive();
+    let mm = process.space.read_recursive();
     let done = mm.madvise_pages::<Errno>(range, Advice::Remove, |_, vma, part| {
         let file = vma.file().ok_or(Errno::EINVAL)?;
         let first = vma.pgoff_of(part.start()).get();

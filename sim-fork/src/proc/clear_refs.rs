@@ -58,7 +58,7 @@ pub(crate) fn clear_refs<A: Arch, S: VmaStore>(
         return Outcome::Errno(Errno::EINVAL);
     };
     let pager = Pager::new(machine.shared(), &process.space.pages);
-    let mut mm = process.space.mm.write();
+    let mut mm = process.space.write();
     if what == What::SoftDirty {
         let ids: Vec<_> = mm.iter().map(|(id, _)| id).collect();
         for id in ids {

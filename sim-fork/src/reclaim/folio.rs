@@ -35,7 +35,7 @@ pub(super) fn reclaim<A: Arch, S: VmaStore>(
     let mut place = None;
     for mapping in mappings {
         let pager = Pager::new(shared, &mapping.space.pages);
-        let mm = mapping.space.mm.read_recursive();
+        let mm = mapping.space.read_recursive();
         if let Some(id) = mm.vma_lookup(mapping.at) {
             let vma = mm.vma(id);
             place = vma
@@ -58,7 +58,7 @@ fn reclaim_anon<A: Arch, S: VmaStore>(
     let mut slot = None;
     for mapping in mappings {
         let pager = Pager::new(machine.shared(), &mapping.space.pages);
-        let mm = mapping.space.mm.read_recursive();
+        let mm = mapping.space.read_recursive();
         let Some(id) = mm.vma_lookup(mapping.at) else {
             continue;
         };

@@ -29,7 +29,7 @@ pub(super) fn collect<A: Arch, S: VmaStore>(
     let mut found: BTreeMap<Pfn, Vec<Mapping<A, S>>> = BTreeMap::new();
     let frames = &machine.shared().frames;
     for space in machine.spaces() {
-        let mm = space.mm.read_recursive();
+        let mm = space.read_recursive();
         for (_, vma) in mm.iter() {
             if vma.flags().intersects(VmFlags::LOCKED | VmFlags::PFNMAP) {
                 continue;

@@ -53,7 +53,7 @@ fn collect<A: Arch, S: VmaStore>(
 ) -> ControlFlow<()> {
     let frames = &machine.shared().frames;
     let pager = Pager::new(machine.shared(), &space.pages);
-    let mm = space.mm.read_recursive();
+    let mm = space.read_recursive();
     for (_, vma) in mm.iter() {
         for Run { range, leaf } in pager.tables().walk(va_range(vma.range())) {
             let leaf = match leaf {
@@ -92,7 +92,7 @@ fn maps<A: Arch>(entry: Entry<A>, frames: &Frames, head: Pfn) -> bool {
 /// (`mm/migrate.c: try_to_map_unused_to_zeropage()`).
 fn use_zero_page<A: Arch, S: VmaStore>(machine: &Machine<A, S>, mapping: &Mapping<A, S>) {
     let pager = Pager::new(machine.shared(), &mapping.space.pages);
-    let mm = mapping.space.mm.read_recursive();
+    let mm = mapping.space.read_recursive();
     let Some(id) = mm.vma_lookup(mapping.at) else {
         return;
     };

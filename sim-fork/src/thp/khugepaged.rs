@@ -149,7 +149,7 @@ fn next_block<A: Arch, S: VmaStore>(
     space: &AddressSpace<A, S>,
     from: VirtAddr,
 ) -> Option<VirtAddr> {
-    let mm = space.mm.read();
+    let mm = space.read();
     mm.iter_from(from).find_map(|(_, vma)| {
         if !eligible::allowed(shared, vma, vma.flags(), Purpose::Khugepaged) {
             return None;

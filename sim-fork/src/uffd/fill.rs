@@ -41,7 +41,7 @@ pub(crate) fn fill<A: Arch, S: VmaStore>(
     range: SyscallRange,
     what: Fill,
 ) -> Outcome {
-    let checked = check(&process.space.mm.read(), range, what);
+    let checked = check(&process.space.read(), range, what);
     let range = match checked {
         Ok(range) => range,
         Err(errno) => return Outcome::Errno(errno),
@@ -96,7 +96,7 @@ impl Work {
     ) -> Result<(), Stop> {
         let space = &*process.space;
         let pager = Pager::new(machine.shared(), &space.pages);
-        let mm = space.mm.read();
+        let mm = space.read();
         let id = find_target(&mm, self.range)?;
         let vma = mm.vma(id);
         while self.done < self.range.pages() {

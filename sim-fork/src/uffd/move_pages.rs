@@ -25,7 +25,7 @@ pub(crate) fn move_pages<A: Arch, S: VmaStore>(
     from: VirtAddr,
 ) -> Outcome {
     let checked = {
-        let mm = process.space.mm.read();
+        let mm = process.space.read();
         whole_pages(&mm, range).and_then(|to| {
             let from = whole_pages(&mm, SyscallRange::new(from, range.len))?;
             Ok((to, from))
@@ -70,7 +70,7 @@ impl Work {
         let space = &*process.space;
         let uffd = userfaultfd(machine.shared(), space);
         let pager = Pager::new(machine.shared(), &space.pages);
-        let mm = space.mm.read();
+        let mm = space.read();
         let to = vma_for_anon(&mm, self.to.start())?;
         let from = find_source(&mm, to, self.from.start())?;
         let ends = Ends {

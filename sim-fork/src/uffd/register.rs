@@ -32,7 +32,7 @@ pub(crate) fn register<A: Arch, S: VmaStore>(
 ) -> Result<(), Errno> {
     let uffd = userfaultfd(shared, space);
     let mut pager = Pager::new(shared, &space.pages);
-    let mut mm = space.mm.write();
+    let mut mm = space.write();
     mm.uffd_register(&mut pager, uffd, range, mode)
 }
 
@@ -47,6 +47,6 @@ pub(crate) fn unregister<A: Arch, S: VmaStore>(
 ) -> Result<(), Errno> {
     let uffd = userfaultfd(shared, space);
     let mut pager = Pager::new(shared, &space.pages);
-    let mut mm = space.mm.write();
+    let mut mm = space.write();
     mm.uffd_unregister(&mut pager, uffd, range)
 }

@@ -27,7 +27,7 @@ fn protect<A: Arch, S: VmaStore>(
     range: SyscallRange,
     change: UffdWp,
 ) -> Result<(), Errno> {
-    let mm = space.mm.read();
+    let mm = space.read();
     let range = whole_pages(&mm, range)?;
     let pager = Pager::new(shared, &space.pages);
     let mut found = Err(Errno::ENOENT);

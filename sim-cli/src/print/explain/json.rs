@@ -49,6 +49,8 @@ pub(crate) struct StepEntry {
     result: ResultDocument,
     ok: bool,
     locks: Vec<LockEntry>,
+    /// The locks that were really taken, in order.
+    taken: Vec<String>,
     events: Vec<EventEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     against: Option<OtherEntry>,
@@ -148,8 +150,10 @@ impl StepEntry {
                     when: Some(lock.when).filter(|when| !when.is_empty()),
                 })
                 .collect(),
+            taken: super::locks_taken(explained),
             events: explained
                 .events()
+                .filter(|(_, event)| !matches!(event, Event::Locked { .. } | Event::Downgraded))
                 .map(|(process, event)| EventEntry::new(process, event, scenario))
                 .collect(),
             against: explained.otherwise.as_ref().map(OtherEntry::new),
@@ -171,7 +175,9 @@ impl EventEntry {
             | Event::Insert { .. }
             | Event::Remove { .. }
             | Event::Shrink { .. }
-            | Event::AnonVma { .. } => (None, None, describe(event)),
+            | Event::AnonVma { .. }
+            | Event::Locked { .. }
+            | Event::Downgraded => (None, None, describe(event)),
         };
         Self {
             process: process.to_owned(),

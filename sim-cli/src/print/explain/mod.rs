@@ -38,6 +38,7 @@ pub(crate) fn step(explained: &Explained<'_>, scenario: &Scenario, output: &mut 
     output.line("");
     run::step(report, scenario, &[], output);
     locks(explained, &scenario.setup.features, output);
+    taken(explained, output);
     for (process, event) in explained.events() {
         let aside = (process != report.step.process).then_some(process);
         self::event(event, aside, scenario, output);
@@ -65,6 +66,22 @@ fn locks(explained: &Explained<'_>, features: &Features, output: &mut Output) {
     }
 }
 
+/// The locks that the step really took, in their order.
+pub(super) fn locks_taken(explained: &Explained<'_>) -> Vec<String> {
+    let mut taken: Vec<String> = explained
+        .events()
+        .filter_map(|(_, event)| events::describe_lock(event))
+        .collect();
+    taken.dedup();
+    taken
+}
+
+fn taken(explained: &Explained<'_>, output: &mut Output) {
+    for (n, line) in wrapped(&locks_taken(explained)).iter().enumerate() {
+        said(if n == 0 { "taken" } else { "" }, line, output);
+    }
+}
+
 /// A list in lines that fit a terminal.
 fn wrapped(items: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -83,6 +100,7 @@ fn wrapped(items: &[String]) -> Vec<String> {
 fn event(event: &Event, process: Option<&str>, scenario: &Scenario, output: &mut Output) {
     match event {
         Event::Merge(report) => merge(report, process, scenario, output),
+        Event::Locked { .. } | Event::Downgraded => {}
         Event::Split { .. }
         | Event::Refused { .. }
         | Event::Insert { .. }

@@ -46,7 +46,7 @@ fn collapse_part<A: Arch, S: VmaStore>(
             range: part,
             result,
         };
-        space.mm.read_recursive().events.record(event);
+        space.read_recursive().events.record(event);
         return Err(Errno::EINVAL);
     }
     shared
@@ -80,7 +80,7 @@ fn may_collapse<A: Arch, S: VmaStore>(
     space: &AddressSpace<A, S>,
     part: PageRange,
 ) -> bool {
-    let mm = space.mm.read();
+    let mm = space.read();
     mm.vma_lookup(part.start()).is_some_and(|id| {
         let vma = mm.vma(id);
         eligible::allowed(machine.shared(), vma, vma.flags(), Purpose::Collapse)

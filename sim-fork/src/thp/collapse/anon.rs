@@ -29,14 +29,14 @@ pub(super) fn collapse<A: Arch, S: VmaStore>(
         return ScanResult::AllocHugePageFail;
     };
     let swapped_in = if found.unmapped > 0 {
-        swap_in(&pager, &space.mm.read(), at, by)
+        swap_in(&pager, &space.read(), at, by)
     } else {
         Ok(())
     };
     if found.unmapped > 0 {
         shared.drain_lru();
     }
-    let replaced = swapped_in.and_then(|()| replace(&pager, &mut space.mm.write(), (at, head), by));
+    let replaced = swapped_in.and_then(|()| replace(&pager, &mut space.write(), (at, head), by));
     match replaced {
         Ok(()) => ScanResult::Succeed,
         Err(result) => {

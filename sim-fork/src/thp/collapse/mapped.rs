@@ -22,7 +22,7 @@ pub(super) fn collapse<A: Arch, S: VmaStore>(
     at: VirtAddr,
     by: By,
 ) -> ScanResult {
-    let mm = space.mm.read();
+    let mm = space.read();
     let pager = Pager::new(shared, &space.pages);
     let Some(id) = mm.vma_lookup(at) else {
         return ScanResult::VmaCheck;

@@ -58,7 +58,7 @@ pub(crate) fn block<A: Arch, S: VmaStore>(
     let result = try_block(machine, space, at, by);
     let range = range_of(at);
     let event = || Event::Collapse { range, result };
-    space.mm.read_recursive().events.record(event);
+    space.events.record(event);
     result
 }
 
@@ -69,7 +69,7 @@ fn try_block<A: Arch, S: VmaStore>(
     by: By,
 ) -> ScanResult {
     let pager = Pager::new(machine.shared(), &space.pages);
-    let mm = space.mm.read_recursive();
+    let mm = space.read_recursive();
     let id = match revalidate(machine.shared(), &mm, at, by) {
         Ok(id) => id,
         Err(result) => return result,
