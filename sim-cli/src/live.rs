@@ -3,6 +3,7 @@
 use sim_core::{Backend, Features, Profile, Setup};
 use sim_oracle::bench::{self, BenchError, Spec};
 use sim_oracle::fuzz::Contestant;
+use sim_oracle::{Comparison, Level};
 
 use crate::ending::Trouble;
 
@@ -11,7 +12,6 @@ mod here {
     use super::{
         Backend, BenchError, Contestant, Features, Process, Profile, Setup, Spec, Trouble,
     };
-    use sim_core::LruBatches;
     use sim_oracle::bench;
     use sim_oracle::live::{self, LiveError, LiveKernel};
 
@@ -35,10 +35,15 @@ mod here {
     }
 
     pub(crate) fn adopt(setup: &mut Setup) {
-        let limits = &mut setup.limits;
-        limits.swap = live::swap_space().min(limits.swap);
-        limits.ram = live::memory().unwrap_or(limits.ram);
-        setup.lru_batches = LruBatches::Drained;
+        live::adopt(setup);
+    }
+
+    pub(crate) fn not_compared() -> Vec<&'static str> {
+        live::not_compared()
+    }
+
+    pub(crate) fn sees_entry_kinds() -> bool {
+        live::sees_entry_kinds()
     }
 
     pub(crate) fn contestant() -> Box<dyn Contestant> {
@@ -93,6 +98,14 @@ mod here {
 
     pub(crate) fn adopt(_: &mut Setup) {}
 
+    pub(crate) fn not_compared() -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    pub(crate) fn sees_entry_kinds() -> bool {
+        true
+    }
+
     pub(crate) fn contestant() -> Box<dyn Contestant> {
         unreachable!("asked for only where a live kernel is available")
     }
@@ -125,10 +138,22 @@ pub(crate) fn new(setup: &Setup) -> Result<Box<dyn Backend>, Trouble> {
     here::new(setup)
 }
 
-/// Gives a set-up the memory of the running kernel, and swap space no more than that has, so that
-/// both sides have the same. Per-CPU batches are always drained: other programs drain the kernel's.
+/// Gives a set-up what the running kernel has, so that both sides have the same. Per-CPU batches are
+/// always drained: other programs drain the kernel's.
 pub(crate) fn adopt(setup: &mut Setup) {
     here::adopt(setup);
+}
+
+/// What cannot be compared as this user.
+pub(crate) fn not_compared() -> Vec<&'static str> {
+    here::not_compared()
+}
+
+/// What is compared with it.
+pub(crate) fn comparison(level: Level) -> Comparison {
+    let mut comparison = Comparison::new(level);
+    comparison.entry_kinds = here::sees_entry_kinds();
+    comparison
 }
 
 /// It as a side of the fuzzer; only where it is [`available`].

@@ -14,6 +14,11 @@ use crate::{live, print, simulator};
 /// Fuzzes and reports.
 pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Ending, Trouble> {
     let options = options(arguments)?;
+    let not_compared = if arguments.live {
+        live::not_compared()
+    } else {
+        Vec::new()
+    };
     let other = if arguments.live {
         Other::Kernel
     } else {
@@ -21,6 +26,7 @@ pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Endi
     };
     if !arguments.json {
         print::fuzz::heading(&options, other, output);
+        print::not_compared(&not_compared, output);
     }
     let meter = Meter::new();
     let check = arguments.check;
@@ -40,7 +46,12 @@ pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Endi
     meter.clear();
     let report = report.map_err(|error| simulator::trouble(&error))?;
     if arguments.json {
-        output.line(print::fuzz::document(&options, other, &report));
+        output.line(print::fuzz::document(
+            &options,
+            other,
+            &report,
+            &not_compared,
+        ));
     } else {
         print::fuzz::report(&options, other, &report, output);
     }
@@ -51,12 +62,6 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
     if arguments.live {
         live::available()?;
     }
-    // The model knows nothing of pages.
-    let most = if arguments.live {
-        Level::Pages
-    } else {
-        Level::Flags
-    };
     let seed = arguments.seed.unwrap_or_else(fresh_seed);
     // With --live the running kernel's profile, otherwise the newest one.
     let kernel = arguments.kernel.or(arguments.live.then_some(Kernel::Host));
@@ -68,7 +73,12 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
         first_run: arguments.first_run,
         calls: arguments.ops,
         jobs: arguments.jobs,
-        comparison: Comparison::new(arguments.level.min(most)),
+        // The model knows nothing of pages.
+        comparison: if arguments.live {
+            live::comparison(arguments.level)
+        } else {
+            Comparison::new(arguments.level.min(Level::Flags))
+        },
         ..Options::new(seed, arguments.mode, setup)
     })
 }

@@ -1,8 +1,8 @@
 //! `vmsim verify`: scenarios in the simulator and on the running kernel, step by step.
 
 use sim_core::Features;
+use sim_oracle::Lockstep;
 use sim_oracle::lockstep::{Divergence, Side};
-use sim_oracle::{Comparison, Lockstep};
 use sim_scenario::scenario::FeatureSwitch;
 use sim_scenario::source::Place;
 use sim_scenario::{Observer, Overrides, Scenario, StepReport};
@@ -51,6 +51,10 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<En
         live::adopt(&mut scenario.setup);
     }
     let (_, features) = scenarios::behaviour(arguments.kernel)?;
+    let not_compared = live::not_compared();
+    if !arguments.json {
+        print::not_compared(&not_compared, output);
+    }
     let mut verdicts = Vec::new();
     for scenario in &scenarios {
         let verdict = match other_behaviour(scenario, features) {
@@ -63,7 +67,11 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<En
         verdicts.push(verdict);
     }
     if arguments.json {
-        output.line(print::verify::document(&scenarios, &verdicts));
+        output.line(print::verify::document(
+            &scenarios,
+            &verdicts,
+            &not_compared,
+        ));
     } else {
         print::verify::summary(&verdicts, output);
     }
@@ -101,7 +109,7 @@ fn verify<'s>(scenario: &'s Scenario, arguments: &VerifyArguments) -> Result<Ver
     let mut both = Lockstep::new(
         &mut *simulator,
         &mut *kernel,
-        Comparison::new(arguments.level),
+        live::comparison(arguments.level),
     );
     let mut watcher = Watcher::default();
     let result = sim_scenario::run(scenario, &mut both, &mut watcher);

@@ -50,6 +50,11 @@ pub(crate) fn report(options: &Options, other: Other, report: &Report, output: &
         let what = output.paint(Style::Note, what);
         output.line(what);
     }
+    for (why, count) in &report.not_possible {
+        let what = format!("{count} runs left out: {why}");
+        let what = output.paint(Style::Note, what);
+        output.line(what);
+    }
     let Progress {
         runs,
         calls,
@@ -97,6 +102,12 @@ struct Document<'a> {
     calls: u64,
     skipped: u64,
     not_modelled: &'a BTreeMap<String, u64>,
+    /// What this user cannot compare.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    not_compared: &'a [&'a str],
+    /// Why runs could not be made, and how many.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    not_possible: &'a BTreeMap<String, u64>,
     difference: Option<Difference<'a>>,
 }
 
@@ -109,7 +120,12 @@ struct Difference<'a> {
 }
 
 /// All of it as JSON.
-pub(crate) fn document(options: &Options, other: Other, report: &Report) -> String {
+pub(crate) fn document(
+    options: &Options,
+    other: Other,
+    report: &Report,
+    not_compared: &[&str],
+) -> String {
     super::json(&Document {
         ok: report.found.is_none(),
         seed: options.seed,
@@ -119,6 +135,8 @@ pub(crate) fn document(options: &Options, other: Other, report: &Report) -> Stri
         calls: report.progress.calls,
         skipped: report.progress.skipped,
         not_modelled: &report.not_modelled,
+        not_compared,
+        not_possible: &report.not_possible,
         difference: report.found.as_ref().map(|found| Difference {
             run: found.run,
             calls: found.calls.len(),

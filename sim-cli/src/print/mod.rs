@@ -15,7 +15,17 @@ pub(crate) mod run;
 pub(crate) mod vectors;
 pub(crate) mod verify;
 
+use crate::output::{Output, Style};
+
 /// A value as JSON for people to read.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).expect("documents have string keys and finite numbers")
+}
+
+/// What this user cannot compare with the running kernel.
+pub(crate) fn not_compared(sentences: &[&str], output: &mut Output) {
+    for sentence in sentences {
+        let note = output.paint(Style::Note, format!("not compared: {sentence}"));
+        output.line(note);
+    }
 }

@@ -66,6 +66,9 @@ pub(crate) fn summary(verdicts: &[Verdict<'_>], output: &mut Output) {
 #[derive(Serialize)]
 struct Document<'a> {
     ok: bool,
+    /// What this user cannot compare.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    not_compared: &'a [&'a str],
     scenarios: Vec<Entry<'a>>,
 }
 
@@ -93,7 +96,11 @@ struct Found<'a> {
 }
 
 /// All of it as JSON.
-pub(crate) fn document(scenarios: &[Scenario], verdicts: &[Verdict<'_>]) -> String {
+pub(crate) fn document(
+    scenarios: &[Scenario],
+    verdicts: &[Verdict<'_>],
+    not_compared: &[&str],
+) -> String {
     let entries: Vec<_> = scenarios
         .iter()
         .zip(verdicts)
@@ -101,6 +108,7 @@ pub(crate) fn document(scenarios: &[Scenario], verdicts: &[Verdict<'_>]) -> Stri
         .collect();
     super::json(&Document {
         ok: entries.iter().all(|entry| entry.difference.is_none()),
+        not_compared,
         scenarios: entries,
     })
 }

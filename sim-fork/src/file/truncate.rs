@@ -204,6 +204,10 @@ fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: 
     };
     let meta = shared.frames.meta(pfn);
     let on_disk = object.file().kind == MappedKind::Regular;
+    if on_disk {
+        // fs/ext4/inode.c: __ext4_block_zero_page_range() looks it up with FGP_ACCESSED.
+        folio::mark_accessed(shared, pfn);
+    }
     if on_disk && meta.tag() == 0 && !meta.has(FrameFlags::DIRTY) {
         // What was read is a hole: there is no block to zero.
         return;

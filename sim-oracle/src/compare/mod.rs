@@ -56,6 +56,8 @@ pub struct Comparison {
     pub ignored_flags: VmFlags,
     /// Counters that are left out, by smaps' names.
     pub ignored_counters: Vec<&'static str>,
+    /// Whether swap entries, markers, poison and migration entries are told apart.
+    pub entry_kinds: bool,
 }
 
 impl Comparison {
@@ -65,6 +67,7 @@ impl Comparison {
             level,
             ignored_flags: VmFlags::empty(),
             ignored_counters: Vec::new(),
+            entry_kinds: true,
         }
     }
 
@@ -80,7 +83,7 @@ impl Comparison {
         }
         vmas::layout(left, right)
             .or_else(|| self.at(Level::Flags, || vmas::flags(self, left, right)))
-            .or_else(|| self.at(Level::Pages, || pages::pages(left, right)))
+            .or_else(|| self.at(Level::Pages, || pages::pages(self, left, right)))
             .or_else(|| self.at(Level::Pages, || vmas::counters(self, left, right)))
     }
 

@@ -2,10 +2,15 @@
 
 use sim_core::{PageRun, PageState, Snapshot, VirtAddr};
 
-use super::Difference;
+use super::{Comparison, Difference};
 
 /// The first page whose state differs, however the runs are cut.
-pub(super) fn pages(left: &Snapshot, right: &Snapshot) -> Option<Difference> {
+pub(super) fn pages(
+    comparison: &Comparison,
+    left: &Snapshot,
+    right: &Snapshot,
+) -> Option<Difference> {
+    let seen = |state: Option<PageState>| state.map(|state| comparison.seen(state));
     let (mut left, mut right) = (Runs::new(&left.pages), Runs::new(&right.pages));
     loop {
         let at = match (left.start(), right.start()) {
@@ -14,7 +19,7 @@ pub(super) fn pages(left: &Snapshot, right: &Snapshot) -> Option<Difference> {
             (Some(l), Some(r)) => l.min(r),
         };
         let (l, r) = (left.state_at(at), right.state_at(at));
-        if l != r {
+        if seen(l) != seen(r) {
             return Some(Difference::Page {
                 addr: at,
                 left: l,
@@ -24,6 +29,26 @@ pub(super) fn pages(left: &Snapshot, right: &Snapshot) -> Option<Difference> {
         let end = left.end_of_state(at).min(right.end_of_state(at));
         left.advance(end);
         right.advance(end);
+    }
+}
+
+impl Comparison {
+    /// A state as far as it is told from others.
+    fn seen(&self, state: PageState) -> PageState {
+        let swap = |uffd_wp, soft_dirty| PageState::Swap {
+            uffd_wp,
+            soft_dirty,
+        };
+        match state {
+            PageState::Poison | PageState::Migration if !self.entry_kinds => swap(false, false),
+            PageState::Marker if !self.entry_kinds => swap(true, false),
+            PageState::Present { .. }
+            | PageState::Swap { .. }
+            | PageState::Guard
+            | PageState::Poison
+            | PageState::Marker
+            | PageState::Migration => state,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use sim_core::{BackendError, Call, Outcome, Pid, Setup};
 
 use super::{Contestant, Found, Shared};
 use crate::compare::Difference;
-use crate::generate::{Generator, run_seed};
+use crate::generate::{Generator, Mode, run_seed};
 use crate::lockstep::{Divergence, Lockstep, Side};
 use crate::render;
 use crate::shrink::{Shrunk, shrink};
@@ -53,7 +53,13 @@ impl<'a> Job<'a> {
                 Generator::new(shared.options.mode, run_seed(shared.options.seed, run));
             let mut setup = shared.options.setup.clone();
             generator.prepare(&mut setup);
-            let end = self.play(&setup, &mut generator)?;
+            let end = match self.play(&setup, &mut generator) {
+                Err(BackendError::NotSupported(why)) => {
+                    self.leave_out(why)?;
+                    continue;
+                }
+                end => end?,
+            };
             shared.runs.fetch_add(1, Ordering::Relaxed);
             if let Some(divergence) = end.divergence {
                 let mode = generator.mode();
@@ -63,6 +69,20 @@ impl<'a> Job<'a> {
                 }
             }
             (shared.progress)(&shared.progress());
+        }
+        Ok(())
+    }
+
+    /// A run that cannot be made here is left out, unless all are like that.
+    fn leave_out(&self, why: String) -> Result<(), BackendError> {
+        const MOST: u64 = 100;
+        let shared = self.shared;
+        let none_yet = shared.runs.load(Ordering::Relaxed) == 0;
+        let mut report = shared.report();
+        let count = report.not_possible.entry(why.clone()).or_default();
+        *count += 1;
+        if shared.options.mode != Mode::Mixed || none_yet && *count > MOST {
+            return Err(BackendError::NotSupported(why));
         }
         Ok(())
     }

@@ -111,6 +111,8 @@ pub struct Report {
     pub not_repeated: Vec<Divergence>,
     /// Calls that the left side does not model, by operation and reason.
     pub not_modelled: BTreeMap<String, u64>,
+    /// Why runs could not be made, and how many.
+    pub not_possible: BTreeMap<String, u64>,
 }
 
 /// The simulator and the reference model, compared in what both know: results, layout, flags.

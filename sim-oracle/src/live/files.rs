@@ -123,17 +123,17 @@ fn shared_memory(spec: &FileSpec) -> io::Result<File> {
 
 /// A file without a name on a disk file system.
 fn regular(spec: &FileSpec) -> Result<File, LiveError> {
-    let directory = disk_directory().ok_or_else(|| {
+    let file = disk_directories().find_map(nameless).ok_or_else(|| {
         LiveError::NotPossible("no directory on a disk file system for a file".to_owned())
     })?;
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_TMPFILE)
-        .mode(0o600)
-        .open(directory)?;
     rewrite(&file, spec)?;
     Ok(file)
+}
+
+fn nameless(directory: PathBuf) -> Option<File> {
+    let mut options = fs::OpenOptions::new();
+    let options = options.read(true).write(true).mode(0o600);
+    options.custom_flags(libc::O_TMPFILE).open(directory).ok()
 }
 
 /// Writes the content that the run starts with, and settles it.
@@ -222,13 +222,13 @@ fn resident(file: &File, size: u64) -> io::Result<bool> {
     Ok(pages.iter().all(|page| page & 1 == 1))
 }
 
-/// A directory that is neither in memory nor layered.
-fn disk_directory() -> Option<PathBuf> {
+/// Directories that are neither in memory nor layered.
+fn disk_directories() -> impl Iterator<Item = PathBuf> {
     let here = env::current_dir().ok();
     [Some(env::temp_dir()), Some(PathBuf::from("/var/tmp")), here]
         .into_iter()
         .flatten()
-        .find(|path| is_disk(path).unwrap_or(false))
+        .filter(|path| is_disk(path).unwrap_or(false))
 }
 
 fn is_disk(path: &std::path::Path) -> Option<bool> {

@@ -7,16 +7,12 @@ use super::worker::Worker;
 use super::worker::command::{Op, Patience};
 use super::worker::region::Region;
 
-/// Whether the live kernel can be used here.
+/// Whether the live kernel can be used here at all; [`not_compared`](super::not_compared) says how far.
 ///
 /// # Errors
 /// With the reason if it cannot.
 pub fn availability() -> Result<(), LiveError> {
     let not_possible = |why: &str| Err(LiveError::NotPossible(why.to_owned()));
-    // SAFETY: a system call without arguments.
-    if unsafe { libc::geteuid() } != 0 {
-        return not_possible("it needs root (page states, limits and huge-page settings)");
-    }
     if !fs::exists("/proc/self/pagemap").unwrap_or(false) {
         return not_possible("/proc/self/pagemap is missing");
     }

@@ -5,6 +5,7 @@ use std::{io, ptr};
 use sim_core::{Bytes, Limits, PAGE_SIZE};
 
 use super::error::LiveError;
+use super::powers::Powers;
 use super::settings::LOW_MAP_COUNT;
 use super::worker::Worker;
 use super::worker::command::Op;
@@ -147,11 +148,15 @@ pub(super) enum Privileges {
     All,
     /// They keep none but the one without which there is no userfaultfd.
     None,
+    /// There are none to give up.
+    NoneToLose,
 }
 
 impl Privileges {
-    pub(super) const fn of(limits: &Limits) -> Self {
-        if limits.privileged {
+    pub(super) const fn of(limits: &Limits, powers: Powers) -> Self {
+        if !powers.any() {
+            Self::NoneToLose
+        } else if limits.privileged {
             Self::All
         } else {
             Self::None
@@ -169,8 +174,9 @@ pub(super) fn drop_capabilities(
     const KEPT: u64 = 1 << 19;
     const SECBIT_NOROOT: u64 = 1;
     const VERSION_3: u64 = 0x2008_0522;
-    if privileges == Privileges::All {
-        return Ok(());
+    match privileges {
+        Privileges::All | Privileges::NoneToLose => return Ok(()),
+        Privileges::None => {}
     }
     // Root gets no capabilities back by executing a program, which would also turn randomisation
     // on again; the one that is kept is handed on.

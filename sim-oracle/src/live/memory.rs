@@ -3,7 +3,7 @@
 use sim_core::Bytes;
 
 /// The sum of the swap areas in use, 0 where that cannot be read (`/proc/swaps`).
-pub fn swap_space() -> Bytes {
+pub(super) fn swap_space() -> Bytes {
     let text = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
     // Filename Type Size Used Priority, sizes in kB.
     let kilobytes = text
@@ -14,7 +14,7 @@ pub fn swap_space() -> Bytes {
 }
 
 /// All its memory, `None` where that cannot be read (`/proc/meminfo`).
-pub fn memory() -> Option<Bytes> {
+pub(super) fn memory() -> Option<Bytes> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let total = text
         .lines()

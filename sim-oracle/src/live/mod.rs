@@ -23,6 +23,7 @@ mod limits;
 mod memory;
 mod pagemap;
 mod policy;
+mod powers;
 mod probe;
 mod process;
 mod settings;
@@ -37,11 +38,12 @@ use sim_core::{Arch, Backend, BackendError, Call, Outcome, Pid, Setup, Snapshot,
 
 pub use error::LiveError;
 pub use host::{availability, kernel_release};
-pub use memory::{memory, swap_space};
+pub use powers::{adopt, not_compared, sees_entry_kinds};
 pub use probe::{Probe, probe};
 
 use files::Files;
 use limits::Privileges;
+use powers::Powers;
 use process::Process;
 use settings::SettingsGuard;
 use worker::Worker;
@@ -71,6 +73,7 @@ pub struct LiveKernel {
     image: Image,
     setup: Setup,
     privileges: Privileges,
+    powers: Powers,
     names_supported: bool,
     drain: drain::Drain,
     spaces: u32,
@@ -86,7 +89,8 @@ impl LiveKernel {
     /// given.
     pub fn new(setup: &Setup) -> Result<Self, LiveError> {
         availability()?;
-        check(setup)?;
+        let powers = Powers::now();
+        check(setup, powers)?;
         let settings = SettingsGuard::acquire(setup)?;
         let drain = drain::Drain::new();
         let image = worker::image::build();
@@ -101,7 +105,8 @@ impl LiveKernel {
             region,
             image,
             setup: setup.clone(),
-            privileges: Privileges::of(&setup.limits),
+            privileges: Privileges::of(&setup.limits, powers),
+            powers,
             names_supported,
             drain,
             spaces: 0,
@@ -165,10 +170,15 @@ impl LiveKernel {
 }
 
 /// What a live kernel cannot be given.
-fn check(setup: &Setup) -> Result<(), LiveError> {
+fn check(setup: &Setup, powers: Powers) -> Result<(), LiveError> {
     if setup.arch != Arch::X86_64 {
         return Err(LiveError::NotPossible(
             "the running kernel is x86_64, the run asks for another architecture".to_owned(),
+        ));
+    }
+    if setup.limits.privileged && !powers.locks_memory() {
+        return Err(LiveError::NotPossible(
+            "the run asks for privileged processes, and this user is not privileged".to_owned(),
         ));
     }
     uffd::check_features(setup.uffd)?;

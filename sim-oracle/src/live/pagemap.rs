@@ -10,15 +10,19 @@ use sim_core::{PAGE_SIZE, PMD_SIZE, PageRange, PageRun, PageState, VirtAddr, Vma
 /// VMAs of more pages are first asked which of them have entries.
 const SMALL: u64 = 512;
 
-/// The runs of pages with an entry in these VMAs.
-pub(crate) fn read(file: &File, vmas: &[VmaSnapshot]) -> io::Result<Vec<PageRun>> {
-    let mut runs = Runs(Vec::new());
+/// The runs of pages with an entry in these VMAs. Where kinds of entries are not shown, those that
+/// are not present and no guards come as swap entries.
+pub(crate) fn read(file: &File, vmas: &[VmaSnapshot], kinds: bool) -> io::Result<Vec<PageRun>> {
+    let mut runs = Runs {
+        runs: Vec::new(),
+        kinds,
+    };
     for vma in vmas {
         for range in populated(file, vma.range)? {
             pages(file, range, &mut runs)?;
         }
     }
-    Ok(runs.0)
+    Ok(runs.runs)
 }
 
 /// A part of a VMA, and whether PMDs map it.
@@ -52,7 +56,7 @@ fn pages(file: &File, part: Part, runs: &mut Runs) -> io::Result<()> {
         }
         for entry in entries[..got].chunks_exact(8) {
             let entry = u64::from_ne_bytes(entry.try_into().expect("a chunk has eight bytes"));
-            if let Some(state) = decode(entry, part.huge) {
+            if let Some(state) = decode(entry, part.huge, runs.kinds) {
                 runs.push(at, state);
             }
             at = at.add_pages(1);
@@ -62,7 +66,7 @@ fn pages(file: &File, part: Part, runs: &mut Runs) -> io::Result<()> {
 }
 
 /// What an entry says (`fs/proc/task_mmu.c: pagemap_read()`, 6.18).
-fn decode(entry: u64, huge: bool) -> Option<PageState> {
+fn decode(entry: u64, huge: bool, kinds: bool) -> Option<PageState> {
     const GUARD_TYPE: u64 = 31;
     let bit = |n: u32| entry >> n & 1 == 1;
     let (uffd_wp, soft_dirty) = (bit(57), bit(55));
@@ -78,9 +82,15 @@ fn decode(entry: u64, huge: bool) -> Option<PageState> {
     if !bit(62) {
         return None;
     }
+    if !kinds && !bit(58) {
+        return Some(PageState::Swap {
+            uffd_wp,
+            soft_dirty,
+        });
+    }
     let (kind, offset) = (entry & 31, entry >> 5 & ((1 << 50) - 1));
     Some(match kind {
-        GUARD_TYPE if bit(58) => PageState::Guard,
+        _ if bit(58) => PageState::Guard,
         GUARD_TYPE if offset & 2 != 0 => PageState::Poison,
         GUARD_TYPE => PageState::Marker,
         25..=27 => PageState::Migration,
@@ -91,18 +101,21 @@ fn decode(entry: u64, huge: bool) -> Option<PageState> {
     })
 }
 
-struct Runs(Vec<PageRun>);
+struct Runs {
+    runs: Vec<PageRun>,
+    kinds: bool,
+}
 
 impl Runs {
     fn push(&mut self, addr: VirtAddr, state: PageState) {
-        if let Some(last) = self.0.last_mut()
+        if let Some(last) = self.runs.last_mut()
             && last.range.end() == addr
             && last.state == state
         {
             last.range = PageRange::new(last.range.start(), addr.add_pages(1));
             return;
         }
-        self.0.push(PageRun {
+        self.runs.push(PageRun {
             range: PageRange::page_of(addr),
             state,
         });
@@ -209,7 +222,7 @@ mod tests {
                 }),
             ),
         ] {
-            assert_eq!(decode(entry, false), state, "{entry:#x}");
+            assert_eq!(decode(entry, false, true), state, "{entry:#x}");
         }
     }
 }

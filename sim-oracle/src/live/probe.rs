@@ -6,6 +6,7 @@ use sim_core::{
     Snapshot, SnapshotLevel, SyscallRange, UffdCopySource, UffdMode, VirtAddr,
 };
 
+use super::powers::Powers;
 use super::{LiveError, LiveKernel};
 
 /// Where the probes work.
@@ -30,7 +31,8 @@ pub struct Probe {
 /// If the live kernel cannot be used.
 pub fn probe() -> Result<Probe, LiveError> {
     let mut setup = Setup::new(Profile::V6_18Stable);
-    setup.limits.privileged = true;
+    super::adopt(&mut setup);
+    setup.limits.privileged = Powers::now().locks_memory();
     let mut prober = Prober(LiveKernel::new(&setup)?);
     let mut seen = Vec::new();
     for find in [

@@ -35,7 +35,8 @@ impl LiveKernel {
             });
         }
         let file = process.pagemap().map_err(|e| broken(&e))?;
-        let pages = pagemap::read(file, &vmas).map_err(|e| broken(&e))?;
+        let pages =
+            pagemap::read(file, &vmas, self.powers.sees_entries()).map_err(|e| broken(&e))?;
         Ok(Snapshot { vmas, pages })
     }
 }

@@ -10,6 +10,7 @@ use super::error::{LiveError, broken};
 use super::worker::command::Op;
 use super::worker::layout::{REGION, SCRATCH, SCRATCH_SIZE};
 
+const UFFD_USER_MODE_ONLY: u64 = 1;
 const UFFDIO_API: u64 = 0xc018_aa3f;
 const UFFDIO_REGISTER: u64 = 0xc020_aa00;
 const UFFDIO_UNREGISTER: u64 = 0x8010_aa01;
@@ -103,7 +104,16 @@ impl LiveKernel {
         let worker = process.worker();
         let flags = (libc::O_CLOEXEC | libc::O_NONBLOCK) as u64;
         let open = Op::syscall(libc::SYS_userfaultfd, [flags]);
-        let fd = match worker.prepare(&self.region, &[open]) {
+        let opened = worker.prepare(&self.region, &[open]).or_else(|error| {
+            // As far as it makes no difference, a userfaultfd for faults of user mode does.
+            let same = self.setup.uffd.contains(UffdFeatures::SIGBUS);
+            if !same || error.raw_os_error() != Some(libc::EPERM) {
+                return Err(error);
+            }
+            let open = Op::syscall(libc::SYS_userfaultfd, [flags | UFFD_USER_MODE_ONLY]);
+            worker.prepare(&self.region, &[open])
+        });
+        let fd = match opened {
             Ok(values) => values[0],
             Err(error) => return not_supported(&format!("userfaultfd: {error}")),
         };

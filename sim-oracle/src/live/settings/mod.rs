@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use sim_core::{BackendError, Setup};
+use sim_core::{BackendError, Bytes, Setup};
 
 use super::error::LiveError;
 use lock::Lock;
@@ -55,7 +55,10 @@ impl SettingsGuard {
         while state.users > 0 && state.settings != wanted {
             state = RELEASED.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if state.users == 0 {
+        if state.users == 0 && !are_writable() {
+            hold_already(&wanted)?;
+            state.settings = wanted;
+        } else if state.users == 0 {
             let mut lock = Lock::acquire(&wanted)?;
             let watchdog = Watchdog::start(&lock.saved()?);
             state.settings = wanted;
@@ -79,6 +82,45 @@ impl Drop for SettingsGuard {
             RELEASED.notify_all();
         }
     }
+}
+
+/// Settings that only keep khugepaged away.
+const OPTIONAL: [&str; 2] = ["/scan_sleep_millisecs", "/pages_to_scan"];
+
+/// May this user write settings of the machine?
+pub(super) fn are_writable() -> bool {
+    [format!("{THP}/enabled"), MAX_MAP_COUNT.to_owned()]
+        .iter()
+        .all(|path| fs::OpenOptions::new().write(true).open(path).is_ok())
+}
+
+/// Settings that cannot be changed have to be as they are wanted.
+fn hold_already(wanted: &Settings) -> Result<(), LiveError> {
+    for (path, value) in wanted {
+        let optional = OPTIONAL.iter().any(|name| path.ends_with(name));
+        let now = read(path).filter(|now| now != value && !optional);
+        if let Some(now) = now {
+            return Err(LiveError::NotPossible(format!(
+                "{path} is {now}, the run needs {value}, and this user cannot change it"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `vm.mmap_min_addr` as it is set.
+pub(super) fn mmap_min_addr() -> Option<Bytes> {
+    read_number(MMAP_MIN_ADDR).map(Bytes)
+}
+
+/// `vm.max_map_count` as it is set.
+pub(super) fn max_map_count() -> Option<u32> {
+    read_number(MAX_MAP_COUNT)?.try_into().ok()
+}
+
+/// A setting of huge pages as it is set.
+pub(super) fn thp(name: &str) -> Option<String> {
+    read(&format!("{THP}/{name}"))
 }
 
 /// Is it one of the files that are written here?
@@ -137,7 +179,8 @@ fn wanted(setup: &Setup) -> Settings {
     ]);
     let limit = u64::from(setup.limits.max_map_count);
     let default = u64::from(sim_core::Limits::default().max_map_count);
-    if limit != default {
+    // Who cannot change it has taken over what is set.
+    if limit != default && Some(limit) != read_number(MAX_MAP_COUNT) {
         settings.insert(
             MAX_MAP_COUNT.to_owned(),
             limit.max(LOW_MAP_COUNT).to_string(),

@@ -45,6 +45,10 @@ fn run_with(change: impl FnOnce(&mut Setup)) -> Option<Run> {
         println!("SKIPPED: {why}");
         return None;
     }
+    if let Some(why) = super::not_compared().first() {
+        println!("SKIPPED: {why}");
+        return None;
+    }
     match LiveKernel::new(&setup) {
         Ok(live) => Some(Run { live }),
         Err(super::LiveError::NotPossible(why)) => {
