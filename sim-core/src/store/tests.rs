@@ -239,15 +239,15 @@ fn random_runs_agree() {
         .flat_map(|world| [(world, 2), (world, 50)]);
     let kinds = kinds.flat_map(|(world, gap_every)| [4, 29, 33].map(|s| (world, gap_every, s)));
     for (seed, (world, gap_every, spread)) in kinds.enumerate() {
-        if cfg!(miri) && (world > 400 || spread == 29) {
+        if cfg!(miri) && (world > 40 || spread == 29) {
             continue;
         }
         random_run(Run {
             seed: 0x9e37_79b9_7f4a_7c15 + seed as u64,
             world,
             spread,
-            steps: sized(10_000 + world / 2, 200 + world / 4),
-            phase: sized(2_000 + world / 4, 80 + world / 4),
+            steps: sized(10_000 + world / 2, 30),
+            phase: sized(2_000 + world / 4, 20),
             gap_every,
         });
     }
@@ -259,7 +259,7 @@ fn ascending_and_descending_insertions_fill_leaves() {
         let mut store = MapleStore::default();
         store.insert(pages(0, 1), VmaId(0));
         store.insert(pages(1_000_000, 1_000_001), VmaId(1));
-        let count = sized(10_000, 300);
+        let count = sized(10_000, 70);
         for number in 0..count {
             let at = if descending {
                 900_000 - number * 2
@@ -271,7 +271,7 @@ fn ascending_and_descending_insertions_fill_leaves() {
         store.check_invariants();
         let leaves = store.leaves_in_use();
         assert!(
-            leaves * 28 < count as usize + 30,
+            leaves * 28 < count as usize + 56,
             "leaves are nearly full: {leaves}"
         );
     }
@@ -280,7 +280,7 @@ fn ascending_and_descending_insertions_fill_leaves() {
 #[test]
 fn a_split_and_a_merge_change_no_node_at_any_place() {
     let mut store = MapleStore::default();
-    let count = sized(4_000, 100);
+    let count = sized(4_000, 40);
     for number in 0..count {
         store.insert(pages(number * 8, number * 8 + 6), VmaId(number as u32));
     }
@@ -301,7 +301,7 @@ fn a_split_and_a_merge_change_no_node_at_any_place() {
 #[test]
 fn reserved_insertions_take_no_memory() {
     let mut store = MapleStore::default();
-    for number in 0..sized(3_000, 150) {
+    for number in 0..sized(3_000, 40) {
         store.reserve(2).expect("memory");
         let bytes = store.bytes();
         let at = number * 7_919 % 100_000 * 4;
@@ -314,7 +314,7 @@ fn reserved_insertions_take_no_memory() {
 
 #[test]
 fn drained_stores_are_one_leaf_again() {
-    let count = sized(5_000, 150);
+    let count = sized(5_000, 70);
     for step in [1, 7, count - 1] {
         let mut store = MapleStore::default();
         for number in 0..count {
@@ -409,7 +409,7 @@ fn enumerate(history: &mut Vec<Change>, world: u64, depth: usize) {
 
 #[test]
 fn all_short_sequences_over_few_pages_agree() {
-    enumerate(&mut Vec::new(), 4, sized(4, 2) as usize);
+    enumerate(&mut Vec::new(), 4, sized(4, 1) as usize);
 }
 
 /// Runs a change that must be refused, in each store.
