@@ -1,10 +1,14 @@
 //! Calls on real threads.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
 use sim_core::{Access, Advice, Bytes, Call, Outcome, Pid, Profile, SyscallRange};
+use sim_pagetable::X86_64;
 
 use super::script::page;
 use super::setup;
-use crate::new_machine;
+use crate::{Machine, SimBackend, new_machine};
 
 fn range(first: u64, end: u64) -> SyscallRange {
     SyscallRange::new(page(first), Bytes::from_pages(end - first))
@@ -98,4 +102,51 @@ fn processes_fork_at_the_same_time() {
     });
     machine.set_concurrent(false);
     machine.check_invariants().expect("all invariants hold");
+}
+
+/// While a writer has mmap_lock, VMAs that it does not change can be faulted in, guarded and
+/// discarded; the one that it changes cannot until it is done.
+#[test]
+fn faults_go_on_beside_a_writer() {
+    let machine = Machine::<X86_64>::new(&setup(Profile::V6_19)).expect("a machine");
+    machine.set_concurrent(true);
+    let write = |first, end| Call::Access {
+        range: range(first, end),
+        access: Access::Write(Some(1)),
+    };
+    let advise = |first, end, advice| Call::Madvise {
+        range: range(first, end),
+        advice,
+    };
+    // The first write takes mmap_lock, for an anon_vma.
+    for call in [map(0, 100), map(1000, 1100), write(0, 1), write(1000, 1001)] {
+        let done = machine.run(Pid::MAIN, &call).expect("it runs");
+        assert!(done.is_ok(), "{call:?}");
+    }
+    let process = machine.process(Pid::MAIN).expect("it lives");
+    let mut writer = process.space.write();
+    let changed = writer.vma_lookup(page(1000)).expect("it is mapped");
+    writer.start_write(changed);
+    let machine = &machine;
+    std::thread::scope(|scope| {
+        for call in [
+            write(1, 100),
+            advise(10, 20, Advice::Dontneed),
+            advise(10, 20, Advice::GuardInstall),
+            advise(10, 20, Advice::GuardRemove),
+            write(10, 20),
+        ] {
+            let beside = scope.spawn(move || machine.run(Pid::MAIN, &call));
+            let done = beside.join().expect("it does not wait for the writer");
+            assert_eq!(done, Ok(Outcome::OK));
+        }
+        let (done, is_done) = mpsc::channel();
+        scope.spawn(move || done.send(machine.run(Pid::MAIN, &write(1001, 1100))));
+        let too_early = is_done.recv_timeout(Duration::from_millis(20));
+        assert_eq!(too_early, Err(RecvTimeoutError::Timeout), "it waits");
+        drop(writer);
+        assert_eq!(is_done.recv(), Ok(Ok(Outcome::OK)), "and goes on");
+    });
+    machine.set_concurrent(false);
+    SimBackend::check_invariants(machine).expect("all invariants hold");
 }

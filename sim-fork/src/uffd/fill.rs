@@ -3,7 +3,7 @@
 
 use sim_core::store::{VmaId, VmaStore};
 use sim_core::{
-    Errno, Mm, Outcome, PageRange, SyscallRange, UffdCopySource, VirtAddr, VmFlags, Vma,
+    Errno, Mm, Outcome, PageRange, SyscallRange, UffdCopySource, VirtAddr, VmFlags, Vma, VmaGuard,
 };
 use sim_pagetable::{Arch, Leaf, Pfn, PteTable};
 
@@ -13,6 +13,7 @@ use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
 use crate::reclaim;
+use crate::space::AddressSpace;
 use crate::va::va;
 
 /// What pages are filled with.
@@ -96,16 +97,24 @@ impl Work {
     ) -> Result<(), Stop> {
         let space = &*process.space;
         let pager = Pager::new(machine.shared(), &space.pages);
+        if let Some(vma) = lock_target(space, self.range) {
+            check_target(&vma, self.range)?;
+            return self.fill_all(&pager, &vma);
+        }
         let mm = space.read();
-        let id = find_target(&mm, self.range)?;
-        let vma = mm.vma(id);
+        let id = vma_for_anon(&mm, self.range.start())?;
+        check_target(mm.vma(id), self.range)?;
+        self.fill_all(&pager, mm.vma(id))
+    }
+
+    fn fill_all<A: Arch>(&mut self, pager: &Pager<'_, A>, vma: &Vma) -> Result<(), Stop> {
         while self.done < self.range.pages() {
             let target = Target {
                 vma,
                 addr: self.range.start().add_pages(self.done),
             };
-            drop(table_of(&pager, target.addr)?);
-            self.fill_page(&pager, &target)?;
+            drop(table_of(pager, target.addr)?);
+            self.fill_page(pager, &target)?;
             self.done += 1;
         }
         Ok(())
@@ -167,21 +176,31 @@ impl Work {
     }
 }
 
-/// The registered VMA that holds the whole range (`mm/userfaultfd.c: uffd_mfill_lock()`). One with
-/// private pages gets its anon_vma, even if it turns out not to be registered.
+/// The VMA of the range's start, locked, if it needs no anon_vma, which may come from a neighbour
+/// (`mm/userfaultfd.c: uffd_lock_vma()`).
+fn lock_target<A: Arch, S: VmaStore>(
+    space: &AddressSpace<A, S>,
+    range: PageRange,
+) -> Option<VmaGuard<'_>> {
+    let vma = space.lock_vma(range.start())?;
+    let has_all = vma.flags().contains(VmFlags::SHARED) || vma.anon_vma().is_some();
+    has_all.then_some(vma)
+}
+
+/// Can this VMA be filled (`mm/userfaultfd.c: uffd_mfill_lock()`)? One with private pages got its
+/// anon_vma before, even if it turns out not to be registered.
 ///
 /// # Errors
-/// `ENOENT` if there is none, `EINVAL` for memory that cannot be filled.
-fn find_target<S: VmaStore>(mm: &Mm<S>, range: PageRange) -> Result<VmaId, Stop> {
-    let id = vma_for_anon(mm, range.start())?;
-    let vma = mm.vma(id);
+/// `ENOENT` if it does not hold the whole range or is not registered, `EINVAL` for memory that
+/// cannot be filled.
+fn check_target(vma: &Vma, range: PageRange) -> Result<(), Stop> {
     if range.end() > vma.end() || vma.uffd().is_none() {
         return Err(Errno::ENOENT.into());
     }
     if !vma.is_anon() && !vma.file().is_some_and(sim_core::FileRef::is_shmem) {
         return Err(Errno::EINVAL.into());
     }
-    Ok(id)
+    Ok(())
 }
 
 /// `mm/userfaultfd.c: find_vma_and_prepare_anon()`.
