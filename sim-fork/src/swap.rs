@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sim_pagetable::{Pfn, SwapSlot};
+use sim_pagetable::{HUGE_PAGES, Pfn, SwapSlot};
 use sim_sync::prim::Mutex;
 
 /// A place in swap.
@@ -68,6 +68,42 @@ impl Swap {
             device: DEVICE,
             offset,
         })
+    }
+
+    /// Takes places for a huge page, one after the other and aligned, each with a reference;
+    /// `None` if there are not so many left. What they contain is [filled in](Self::fill) later.
+    pub(crate) fn alloc_huge(&self) -> Option<SwapId> {
+        let mut inner = self.inner.lock();
+        let places = |first: u64| first..first + HUGE_PAGES;
+        let first = (HUGE_PAGES..self.pages)
+            .step_by(HUGE_PAGES as usize)
+            .take_while(|&first| first + HUGE_PAGES <= self.pages)
+            .find(|&first| inner.used.range(places(first)).next().is_none())?;
+        inner.free.retain(|offset| !places(first).contains(offset));
+        if first + HUGE_PAGES > inner.fresh {
+            let skipped = inner.fresh..first;
+            inner.free.splice(0..0, skipped.rev());
+            inner.fresh = first + HUGE_PAGES;
+        }
+        for offset in first..first + HUGE_PAGES {
+            let page = SwapPage {
+                refs: 1,
+                content: 0,
+                cached: None,
+            };
+            inner.used.insert(offset, page);
+        }
+        Some(SwapId {
+            device: DEVICE,
+            offset: first,
+        })
+    }
+
+    /// Writes a place in use.
+    pub(crate) fn fill(&self, slot: SwapId, content: u32) {
+        if let Some(page) = self.inner.lock().used.get_mut(&slot.offset) {
+            page.content = content;
+        }
     }
 
     /// A place in use.

@@ -8,7 +8,7 @@ use crate::folio;
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
-use crate::reclaim;
+use crate::reclaim::{self, Whole};
 use crate::thp;
 use crate::va::{addr, va, va_range};
 
@@ -58,7 +58,13 @@ impl<A: Arch> Pager<'_, A> {
     /// The pages of one 2 MiB block.
     fn cool_block(&self, vma: &Vma, block: VaRange, kind: Kind) {
         if let Leaf::Huge(slot) = self.tables().leaf(block.start()) {
+            let head = slot.entry().pfn();
             if !self.cool_huge(slot, block, kind) {
+                return;
+            }
+            if let Some(head) = head.filter(|_| block.is_huge_block())
+                && self.pageout_whole(vma, block, head)
+            {
                 return;
             }
             self.break_up(vma, block);
@@ -66,7 +72,11 @@ impl<A: Arch> Pager<'_, A> {
         let whole = thp::split::split_partial(self, vma, block);
         if kind == Kind::Pageout {
             for &head in &whole {
-                if folio::is_anon(self.frames(), head) {
+                let only = self.frames().folio_mapcount(head) == HUGE_PAGES as u32;
+                if only
+                    && !self.pageout_whole(vma, block, head)
+                    && folio::is_anon(self.frames(), head)
+                {
                     thp::split::split_folio(self, vma, block.start(), head);
                 }
             }
@@ -93,6 +103,12 @@ impl<A: Arch> Pager<'_, A> {
             return false;
         }
         true
+    }
+
+    /// Swaps an anonymous huge page out that only this block maps; false if it is to be split.
+    fn pageout_whole(&self, vma: &Vma, block: VaRange, head: Pfn) -> bool {
+        folio::is_anon(self.frames(), head)
+            && reclaim::pageout_whole(self, vma, block, head) == Whole::Settled
     }
 
     /// Splits a huge mapping and its folio (`split_folio()`). A huge page of an object that is

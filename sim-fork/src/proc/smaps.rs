@@ -8,7 +8,7 @@ use crate::file::Lookup;
 use crate::folio;
 use crate::pager::Pager;
 use crate::thp;
-use crate::va::{addr, va_range};
+use crate::va::{va, va_range};
 
 /// Shares of pages are counted in bytes times 2 to this.
 const PSS_SHIFT: u32 = 12;
@@ -144,8 +144,9 @@ impl Sums {
         *counter += PAGE_SIZE;
     }
 
-    /// Pages of shared memory that are in swap count where nothing is mapped
-    /// (`shmem_swap_usage()`, `smaps_pte_hole()`).
+    /// Pages of shared memory that are in swap count, whatever the page tables say; in a private
+    /// mapping that can be written, only where nothing at all is mapped (`shmem_swap_usage()`,
+    /// `smaps_pte_hole()`).
     fn add_swapped_cache<A: Arch>(&mut self, pager: &Pager<'_, A>, vma: &Vma) {
         let Some(file) = vma.file().filter(|file| file.is_shmem()) else {
             return;
@@ -162,10 +163,9 @@ impl Sums {
             .map(|(index, _)| vma.start().add_pages(index - first))
             .collect();
         drop(state);
+        let all = vma.flags() & (VmFlags::SHARED | VmFlags::WRITE) != VmFlags::WRITE;
         for at in swapped {
-            let entry = pager.tables().entry(crate::va::va(at));
-            debug_assert_eq!(addr(crate::va::va(at)), at);
-            if entry.is_none() {
+            if all || pager.tables().entry(va(at)).is_none() {
                 self.counters.swap += PAGE_SIZE;
             }
         }

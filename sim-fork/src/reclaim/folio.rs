@@ -13,6 +13,7 @@ use sim_core::{MappedKind, VirtAddr, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, FrameFlags, Leaf, Pfn};
 
 use super::rmap::Mapping;
+use super::whole::swap_entry;
 use crate::file::{CachedPage, FileObject, release};
 use crate::folio;
 use crate::machine::Machine;
@@ -145,14 +146,7 @@ fn swap_out<A: Arch>(
         return Gone::Kept;
     };
     let exclusive = meta.has(FrameFlags::ANON_EXCLUSIVE);
-    let mut swapped = Entry::swap(place).with_swp_exclusive(exclusive);
-    if entry.is_soft_dirty() {
-        swapped = swapped.with_soft_dirty(true);
-    }
-    if entry.is_uffd_wp() {
-        swapped = swapped.with_uffd_wp(true);
-    }
-    table.set(va(at), swapped);
+    table.set(va(at), swap_entry(entry, place, exclusive));
     drop(table);
     pager.rss().add(RssKind::Swap, 1);
     pager.account_unmap(vma, pfn, RssKind::Anon);

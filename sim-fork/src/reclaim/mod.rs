@@ -2,12 +2,14 @@
 //!
 //! - [`range`]: a range of one process, as `MADV_PAGEOUT` does it.
 //! - [`pages`]: so many pages, wherever they are; what direct reclaim does when RAM is used up.
-//! - `folio.rs`: what becomes of one page: swapped out, dropped, or kept.
+//! - `folio.rs`: what becomes of one page: swapped out, dropped, or kept; `whole.rs`: of a huge one.
 
 mod folio;
 mod rmap;
+mod whole;
 
 pub(crate) use folio::pageout;
+pub(crate) use whole::{Whole, pageout_whole};
 
 use sim_core::store::VmaStore;
 use sim_core::{Advice, Outcome, SyscallRange};

@@ -25,6 +25,8 @@ pub enum Mode {
     Uffd,
     /// Reclaim, lazy freeing, clearing of references.
     Reclaim,
+    /// Swapping out and in.
+    Swap,
     /// All operations at once, senseless arguments, other userfaultfd features.
     Wild,
     /// Any of the others, chosen anew for each run.
@@ -44,6 +46,7 @@ impl Mode {
         ("huge", Self::Huge),
         ("uffd", Self::Uffd),
         ("reclaim", Self::Reclaim),
+        ("swap", Self::Swap),
         ("wild", Self::Wild),
         ("mixed", Self::Mixed),
     ];
@@ -68,6 +71,7 @@ impl Mode {
         Self::Huge,
         Self::Uffd,
         Self::Reclaim,
+        Self::Swap,
         Self::Wild,
     ];
 }
@@ -238,6 +242,21 @@ pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
             (Fork, 1),
             (Write, 6),
             (Read, 6),
+        ],
+        Mode::Swap => &[
+            (Reclaim, 30),
+            (Write, 40),
+            (Read, 15),
+            (Fork, 6),
+            (Exit, 3),
+            (AdviseDiscard, 6),
+            (AdvisePopulate, 3),
+            (MmapShared, 3),
+            (Mlock, 1),
+            (Uffd, 3),
+            (UffdFill, 2),
+            (Guard, 2),
+            (ClearRefs, 1),
         ],
         Mode::Wild => unreachable!("the wild mode is made of all others"),
         Mode::Mixed => unreachable!("a mixed run has been given a single mode"),
