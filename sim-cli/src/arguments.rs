@@ -280,6 +280,19 @@ pub(crate) struct FuzzArguments {
     /// Check the simulator's invariants after every call.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Make calls on this many threads at the same time. Nobody runs beside the simulator then: some
+    /// sequential order of the same calls must explain what they come to, and the invariants must
+    /// hold.
+    #[arg(long, value_name = "N", value_parser = threads, default_value_t = 1,
+          conflicts_with_all = ["live", "jobs", "check"])]
+    pub(crate) threads: u64,
+    /// Stop after so many seconds, even if calls are left; with --threads.
+    #[arg(long, value_name = "SECONDS", requires = "threads")]
+    pub(crate) time: Option<u64>,
+    /// Where the scenario of a finding is written; with --threads. Without it:
+    /// fuzz-SEED-RUN.toml.
+    #[arg(short, long, value_name = "FILE", requires = "threads")]
+    pub(crate) output: Option<PathBuf>,
     /// Print one JSON document and nothing else.
     #[arg(long)]
     pub(crate) json: bool,

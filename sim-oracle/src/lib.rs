@@ -15,6 +15,7 @@ pub mod lockstep;
 pub mod model;
 pub mod render;
 pub mod shrink;
+pub mod threads;
 
 pub use compare::{Comparison, Difference, Level};
 pub use lockstep::{Divergence, Lockstep};

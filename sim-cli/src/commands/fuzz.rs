@@ -1,9 +1,10 @@
 //! `vmsim fuzz`: random calls on two back ends, until they differ.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sim_oracle::fuzz::{Contestant, Options, Simulator, against_model, fuzz};
-use sim_oracle::{Comparison, Level};
+use sim_oracle::{Comparison, Level, threads};
 
 use crate::arguments::{FuzzArguments, Kernel};
 use crate::ending::{Ending, Trouble};
@@ -13,6 +14,9 @@ use crate::{live, print, simulator};
 
 /// Fuzzes and reports.
 pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Ending, Trouble> {
+    if arguments.threads > 1 {
+        return on_threads(arguments, output);
+    }
     let options = options(arguments)?;
     let not_compared = if arguments.live {
         live::not_compared()
@@ -35,12 +39,12 @@ pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Endi
             &options,
             &|| (simulator(check), live::contestant()),
             &|progress| {
-                meter.show(progress);
+                meter.show(progress.calls, progress.rate());
             },
         )
     } else {
         fuzz(&options, &|| against_model(check), &|progress| {
-            meter.show(progress);
+            meter.show(progress.calls, progress.rate());
         })
     };
     meter.clear();
@@ -56,6 +60,57 @@ pub(crate) fn run(arguments: &FuzzArguments, output: &mut Output) -> Result<Endi
         print::fuzz::report(&options, other, &report, output);
     }
     Ok(Ending::good_if(report.found.is_none()))
+}
+
+/// Fuzzes with threads and reports.
+fn on_threads(arguments: &FuzzArguments, output: &mut Output) -> Result<Ending, Trouble> {
+    let options = threads::Options {
+        seed: arguments.seed.unwrap_or_else(fresh_seed),
+        first_run: arguments.first_run,
+        calls: arguments.ops,
+        time: arguments.time.map(Duration::from_secs),
+        mode: arguments.mode,
+        threads: arguments.threads as usize,
+        setup: simulator::setup(arguments.kernel)?,
+    };
+    if !arguments.json {
+        print::threads::heading(&options, output);
+    }
+    let meter = Meter::new();
+    let report = threads::fuzz(&options, &|progress| {
+        meter.show(progress.calls, progress.rate());
+    });
+    meter.clear();
+    let report = report.map_err(|error| simulator::trouble(&error))?;
+    let file = match &report.found {
+        Some(found) => Some(written(found, &options, arguments)?),
+        None => None,
+    };
+    if arguments.json {
+        output.line(print::threads::document(&options, &report, file.as_deref()));
+    } else {
+        print::threads::report(&options, &report, file.as_deref(), output);
+    }
+    Ok(Ending::good_if(report.found.is_none()))
+}
+
+/// Writes the scenario of a finding, and gives the file's name.
+fn written(
+    found: &threads::Found,
+    options: &threads::Options,
+    arguments: &FuzzArguments,
+) -> Result<PathBuf, Trouble> {
+    let file = arguments.output.clone();
+    let file = file.unwrap_or_else(|| format!("fuzz-{}-{}.toml", options.seed, found.run).into());
+    match std::fs::write(&file, &found.scenario) {
+        Ok(()) => Ok(file),
+        Err(error) => Err(Trouble::Impossible(format!(
+            "{} cannot be written: {error}\n{}\n{}",
+            file.display(),
+            found.finding,
+            found.scenario
+        ))),
+    }
 }
 
 fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {

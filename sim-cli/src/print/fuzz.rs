@@ -161,15 +161,15 @@ impl Meter {
     }
 
     /// Shows the figures, a few times a second.
-    pub(crate) fn show(&self, progress: &Progress) {
+    pub(crate) fn show(&self, calls: u64, rate: f64) {
         const PAUSE: Duration = Duration::from_millis(200);
         let Some(Ok(mut shown)) = self.shown.as_ref().map(Mutex::lock) else {
             return;
         };
         if shown.elapsed() >= PAUSE {
             *shown = Instant::now();
-            let rate = progress.rate().round();
-            let text = format!("\r{} calls, {rate} calls/s \x1b[K", progress.calls);
+            let rate = rate.round();
+            let text = format!("\r{calls} calls, {rate} calls/s \x1b[K");
             let _ = std::io::stderr().write_all(text.as_bytes());
         }
     }

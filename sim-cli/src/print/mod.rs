@@ -12,6 +12,7 @@ pub(crate) mod layout;
 pub(crate) mod replay;
 pub(crate) mod replay_json;
 pub(crate) mod run;
+pub(crate) mod threads;
 pub(crate) mod vectors;
 pub(crate) mod verify;
 

@@ -24,6 +24,17 @@ pub fn scenario(title: &str, setup: &Setup, steps: &[(Pid, Call, Option<Outcome>
     text
 }
 
+/// One step as the inside of an inline table.
+pub fn inline_step(setup: &Setup, pid: Pid, call: &Call) -> String {
+    let mut text = String::new();
+    step(&mut text, setup, pid, call);
+    let fields = text.lines().map(|line| match line.split_once(" = ") {
+        Some((key, value)) => format!("{} = {value}", key.trim_end()),
+        None => line.to_owned(),
+    });
+    fields.collect::<Vec<_>>().join(", ")
+}
+
 fn line(text: &mut String, key: &str, value: &str) {
     let _ = writeln!(text, "{key:<6} = {value}");
 }
