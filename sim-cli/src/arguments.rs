@@ -11,6 +11,7 @@ use sim_fork::DumpKind;
 use sim_oracle::Level;
 use sim_oracle::bench::{StoreName, Workload};
 use sim_oracle::generate::Mode;
+use sim_scenario::scenario::FeatureSwitch;
 
 /// Linux memory management in user space.
 ///
@@ -347,6 +348,10 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "PROFILE,…", value_parser = kernel, value_delimiter = ',',
           default_value = "6.19")]
     pub(crate) kernel: Vec<Kernel>,
+    /// Measure each kernel again with these features switched, as [kernel_features] of a scenario
+    /// does; can be given several times.
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = switches)]
+    pub(crate) feature: Vec<Switches>,
     /// Measure the same operations as system calls of the running kernel, by turns.
     #[arg(long)]
     pub(crate) live: bool,
@@ -379,6 +384,18 @@ pub(crate) struct BenchArguments {
     /// Print comma-separated values.
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
+}
+
+/// Switches of features that belong together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Switches(pub(crate) Vec<FeatureSwitch>);
+
+impl std::fmt::Display for Switches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(switches) = self;
+        let each: Vec<_> = switches.iter().map(ToString::to_string).collect();
+        f.write_str(&each.join(","))
+    }
 }
 
 /// Stores of VMAs.
@@ -446,6 +463,11 @@ fn stores(names: &str) -> Result<Stores, String> {
         }
     }
     Ok(Stores(stores))
+}
+
+fn switches(text: &str) -> Result<Switches, String> {
+    let each = text.split(',').map(str::parse);
+    each.collect::<Result<_, _>>().map(Switches)
 }
 
 fn bounded(text: &str, most: u64) -> Result<u64, String> {

@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &BenchArguments, output: &mut Output) -> Result<End
         .as_deref()
         .map(read_baseline)
         .transpose()?;
-    let kernels = kernels(arguments)?;
+    let kernels = machines(arguments)?;
     let scripts = Scripts::new(arguments, &kernels, &workloads)?;
     let groups = groups(arguments, &kernels, &workloads, &scripts)?;
     let mut run = Run {
@@ -94,11 +94,35 @@ fn read_baseline(path: &std::path::Path) -> Result<Baseline, Trouble> {
         .map_err(|error| Trouble::WrongInput(format!("error: {}:{error}", path.display())))
 }
 
-/// Machines of the kernels asked for.
-fn kernels(arguments: &BenchArguments) -> Result<Vec<Arc<Setup>>, Trouble> {
-    let each = arguments.kernel.iter();
-    each.map(|kernel| simulator::setup(Some(*kernel)).map(Arc::new))
-        .collect()
+/// A machine that is measured, and the features in which it is not as its kernel.
+#[derive(Clone)]
+struct Machine {
+    setup: Arc<Setup>,
+    features: String,
+}
+
+/// Machines of the kernels asked for: each as it is, then with each switch of a feature.
+fn machines(arguments: &BenchArguments) -> Result<Vec<Machine>, Trouble> {
+    let mut machines = Vec::new();
+    for kernel in &arguments.kernel {
+        let setup = simulator::setup(Some(*kernel))?;
+        for switches in &arguments.feature {
+            let mut switched = setup.clone();
+            for switch in &switches.0 {
+                switch.apply(&mut switched.features);
+            }
+            machines.push(Machine {
+                setup: Arc::new(switched),
+                features: switches.to_string(),
+            });
+        }
+        let plain = Machine {
+            setup: Arc::new(setup),
+            features: String::new(),
+        };
+        machines.insert(machines.len() - arguments.feature.len(), plain);
+    }
+    Ok(machines)
 }
 
 /// What `replay` and `mixed` run, for each kernel.
@@ -110,14 +134,14 @@ struct Scripts {
 impl Scripts {
     fn new(
         arguments: &BenchArguments,
-        kernels: &[Arc<Setup>],
+        machines: &[Machine],
         workloads: &[Workload],
     ) -> Result<Self, Trouble> {
         let mut scripts = Self {
             replay: Vec::new(),
             mixed: Vec::new(),
         };
-        for kernel in kernels {
+        for Machine { setup: kernel, .. } in machines {
             if workloads.contains(&Workload::Mixed) {
                 let mixed = mixed_scripts(kernel, arguments.seed);
                 scripts
@@ -142,7 +166,8 @@ impl Scripts {
     }
 }
 
-/// Measurements that are compared with each other: of one workload and size.
+/// Measurements that are compared with each other: of one workload and size, on any number of
+/// threads.
 struct Group {
     rivals: Vec<Rival>,
 }
@@ -155,10 +180,7 @@ struct Rival {
 
 /// On what.
 enum On {
-    Simulator {
-        store: StoreName,
-        kernel: Arc<Setup>,
-    },
+    Simulator { store: StoreName, machine: Machine },
     Kernel(Result<Box<dyn live::Process>, BenchError>),
 }
 
@@ -166,7 +188,7 @@ enum On {
 /// small, and the program has one thread.
 fn groups(
     arguments: &BenchArguments,
-    kernels: &[Arc<Setup>],
+    machines: &[Machine],
     workloads: &[Workload],
     scripts: &Scripts,
 ) -> Result<Vec<Group>, Trouble> {
@@ -176,14 +198,17 @@ fn groups(
     let mut groups = Vec::new();
     for &workload in workloads {
         for &size in sizes(arguments, workload) {
+            let mut rivals = Vec::new();
             for &threads in &arguments.threads {
                 let spec = Spec {
                     threads: threads as usize,
+                    beside_threads: arguments.threads.iter().any(|threads| *threads > 1),
                     seed: arguments.seed,
                     ..sized(workload, size)
                 };
-                groups.push(group(arguments, kernels, &spec, scripts));
+                rivals.extend(measured(arguments, machines, &spec, scripts));
             }
+            groups.push(Group { rivals });
         }
     }
     Ok(groups)
@@ -206,19 +231,19 @@ fn sized(workload: Workload, size: u64) -> Spec {
     }
 }
 
-fn group(
+fn measured(
     arguments: &BenchArguments,
-    kernels: &[Arc<Setup>],
+    machines: &[Machine],
     spec: &Spec,
     scripts: &Scripts,
-) -> Group {
+) -> Vec<Rival> {
     // Where no store matters there is one row.
     let stores = match spec.workload.axis() {
         Axis::Pages => &[StoreName::Maple][..],
         Axis::Vmas | Axis::Own => &arguments.store.0[..],
     };
     let mut rivals = Vec::new();
-    for (index, kernel) in kernels.iter().enumerate() {
+    for (index, machine) in machines.iter().enumerate() {
         rivals.extend(stores.iter().map(|&store| Rival {
             spec: Spec {
                 scripts: scripts.of(spec.workload, index),
@@ -226,7 +251,7 @@ fn group(
             },
             on: On::Simulator {
                 store,
-                kernel: Arc::clone(kernel),
+                machine: machine.clone(),
             },
         }));
     }
@@ -236,7 +261,7 @@ fn group(
             on: On::Kernel(live::start_bench(spec)),
         });
     }
-    Group { rivals }
+    rivals
 }
 
 /// A measurement that can begin, with what identifies it.
@@ -244,6 +269,7 @@ struct Ready {
     spec: Spec,
     store: &'static str,
     kernel: String,
+    features: String,
     simulated: Option<(StoreName, Arc<Setup>)>,
     contestant: Box<dyn Contestant>,
 }
@@ -252,7 +278,11 @@ impl Ready {
     fn new(rival: Rival) -> Result<Self, (String, BenchError)> {
         let Rival { spec, on } = rival;
         match on {
-            On::Simulator { store, kernel } => {
+            On::Simulator { store, machine } => {
+                let Machine {
+                    setup: kernel,
+                    features,
+                } = machine;
                 let name = format!("{} with {}", spec.workload.name(), store.name());
                 let player = Simulated::new(store, &spec.setup(&kernel))
                     .map_err(BenchError::from)
@@ -262,6 +292,7 @@ impl Ready {
                     spec,
                     store: store.name(),
                     kernel: kernel.profile.name().to_owned(),
+                    features,
                     simulated: Some((store, kernel)),
                     contestant: Box::new(player),
                 })
@@ -274,6 +305,7 @@ impl Ready {
                     spec,
                     store: "live",
                     kernel: live::release(),
+                    features: String::new(),
                     simulated: None,
                     contestant: process.into_contestant(),
                 })
@@ -327,6 +359,7 @@ impl Run<'_> {
                 Err(error) => self.failed(one.spec.workload.name(), &error, output),
             }
         }
+        print::speed_up(&mut rows);
         print::rows(format(self.arguments), &rows, output);
         if self.arguments.growth.is_some() {
             self.all.append(&mut rows);
@@ -351,9 +384,11 @@ impl Run<'_> {
             pages: vmas.is_none().then_some(spec.pages.get()),
             threads: spec.threads,
             kernel: one.kernel.clone(),
+            features: one.features.clone(),
             figures,
             counters: counters.and_then(|(store, kernel)| count(spec, *store, kernel).ok()),
             change: None,
+            speedup: None,
         };
         row.change = self.baseline.as_ref().and_then(|base| base.change(&row));
         if row.change.is_some_and(Change::is_slower) {

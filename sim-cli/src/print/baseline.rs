@@ -26,6 +26,7 @@ struct Key {
     pages: Option<u64>,
     threads: u64,
     kernel: String,
+    features: String,
 }
 
 /// A measurement now and before.
@@ -102,6 +103,7 @@ impl Baseline {
             pages: row.pages,
             threads: row.threads as u64,
             kernel: row.kernel.clone(),
+            features: row.features.clone(),
         };
         let entry = self.entries.iter().rfind(|entry| entry.key == key)?;
         Some(Change {
@@ -130,6 +132,7 @@ fn entry(line: &str) -> Result<Entry, String> {
             pages: object.get("pages").and_then(Value::as_u64),
             threads: object.get("threads").and_then(Value::as_u64).unwrap_or(1),
             kernel: text("kernel")?,
+            features: text("features").unwrap_or_default(),
         },
         ns_per_op,
         spread: object.get("spread").and_then(Value::as_f64).unwrap_or(0.0),

@@ -27,9 +27,28 @@ pub(crate) struct Row {
     pub(crate) pages: Option<u64>,
     pub(crate) threads: usize,
     pub(crate) kernel: String,
+    /// Where it is not as its kernel: `atomic_flags=false`.
+    pub(crate) features: String,
     pub(crate) figures: Figures,
     pub(crate) counters: Option<Count>,
     pub(crate) change: Option<Change>,
+    /// How many times as many operations in a second as on the fewest threads.
+    pub(crate) speedup: Option<f64>,
+}
+
+/// Compares rows that differ in their threads only.
+pub(crate) fn speed_up(rows: &mut [Row]) {
+    let key = |row: &Row| (row.store, row.kernel.clone(), row.features.clone());
+    let fewest = rows.iter().map(|row| row.threads).min().unwrap_or(1);
+    let with_fewest = rows.iter().filter(|row| row.threads == fewest);
+    let with_fewest: Vec<_> = with_fewest
+        .map(|row| (key(row), row.figures.ns_per_op))
+        .collect();
+    for row in rows.iter_mut().filter(|row| row.threads > fewest) {
+        let key = key(row);
+        let before = with_fewest.iter().find(|(known, _)| *known == key);
+        row.speedup = before.map(|(_, before)| before / row.figures.ns_per_op.max(1e-9));
+    }
 }
 
 /// What comes first.
@@ -112,6 +131,12 @@ fn table_row(row: &Row, first: f64, output: &mut Output) {
         shown(figures.p99_ns),
         ratio(figures.ns_per_op, first),
     );
+    if let Some(speedup) = row.speedup {
+        let _ = write!(line, "  {speedup:.2} times the throughput");
+    }
+    if !row.features.is_empty() {
+        let _ = write!(line, "  {}", row.features);
+    }
     if let Some(change) = row.change {
         let style = if change.is_slower() {
             Style::Bad
@@ -191,11 +216,21 @@ fn json_line(row: &Row) -> String {
     }
     put("threads", row.threads.into());
     put("kernel", row.kernel.as_str().into());
+    if !row.features.is_empty() {
+        put("features", row.features.as_str().into());
+    }
     put("ops", row.figures.ops.into());
     put("ns_per_op", number(row.figures.ns_per_op));
     put("p50_ns", number(row.figures.p50_ns));
     put("p99_ns", number(row.figures.p99_ns));
     put("spread", round4(row.figures.spread));
+    put(
+        "ops_per_s",
+        number((1e9 / row.figures.ns_per_op.max(1e-9)).round()),
+    );
+    if let Some(speedup) = row.speedup {
+        put("speedup", round4(speedup));
+    }
     if let Some(count) = &row.counters {
         let ops = count.ops.max(1) as f64;
         let counts = count.counts.iter();
@@ -217,13 +252,13 @@ fn round4(value: f64) -> Value {
 }
 
 const CSV_HEADING: &str =
-    "workload,store,vmas,pages,threads,kernel,ops,ns_per_op,p50_ns,p99_ns,spread";
+    "workload,store,vmas,pages,threads,kernel,ops,ns_per_op,p50_ns,p99_ns,spread,features";
 
 fn csv_line(row: &Row) -> String {
     let figures = row.figures;
     let optional = |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
     format!(
-        "{},{},{},{},{},{},{},{},{},{},{}",
+        "{},{},{},{},{},{},{},{},{},{},{},{}",
         row.workload.name(),
         row.store,
         optional(row.vmas),
@@ -235,6 +270,7 @@ fn csv_line(row: &Row) -> String {
         number(figures.p50_ns),
         number(figures.p99_ns),
         round4(figures.spread),
+        row.features,
     )
 }
 
@@ -250,6 +286,7 @@ mod tests {
             pages: Some(16),
             threads: 1,
             kernel: "6.19".to_owned(),
+            features: String::new(),
             figures: Figures {
                 ops: 32,
                 ns_per_op: 23.456,
@@ -259,6 +296,7 @@ mod tests {
             },
             counters: None,
             change: None,
+            speedup: None,
         }
     }
 
@@ -268,15 +306,37 @@ mod tests {
         let want = serde_json::json!({
             "workload": "fault", "store": "maple", "pages": 16, "threads": 1, "kernel": "6.19",
             "ops": 32, "ns_per_op": 23.5, "p50_ns": 20, "p99_ns": 1235, "spread": 0.0123,
+            "ops_per_s": 42_633_015,
         });
         assert_eq!(parsed, want);
         assert_eq!(
             csv_line(&row()),
-            "fault,maple,,16,1,6.19,32,23.5,20,1235,0.0123"
+            "fault,maple,,16,1,6.19,32,23.5,20,1235,0.0123,"
         );
         assert_eq!(
             CSV_HEADING.split(',').count(),
             csv_line(&row()).split(',').count()
         );
+    }
+
+    #[test]
+    fn throughput_beside_the_fewest_threads() {
+        let with = |threads, features: &str, ns_per_op| {
+            let mut row = row();
+            row.threads = threads;
+            features.clone_into(&mut row.features);
+            row.figures.ns_per_op = ns_per_op;
+            row
+        };
+        let off = "atomic_flags=false";
+        let mut rows = [
+            with(1, "", 100.0),
+            with(1, off, 120.0),
+            with(2, "", 50.0),
+            with(2, off, 120.0),
+        ];
+        speed_up(&mut rows);
+        let speedups = rows.map(|row| row.speedup);
+        assert_eq!(speedups, [None, None, Some(2.0), Some(1.0)]);
     }
 }

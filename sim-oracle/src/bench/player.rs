@@ -1,6 +1,6 @@
 //! Runs a workload on a target and takes the time.
 
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ impl Default for Effort {
 pub struct Repeat {
     /// Operations.
     pub ops: u64,
-    /// The time they took; of several threads all of theirs.
+    /// The time they took, of several threads from the start of the first to the end of the last.
     pub nanoseconds: f64,
     /// Times of single operations, in nanoseconds.
     pub singles: Vec<f64>,
@@ -47,6 +47,8 @@ pub struct Player<T> {
     target: T,
     workload: Workload,
     works: Vec<Box<dyn Work>>,
+    /// The clock for a single thread.
+    by: Clock,
     /// What reading the clock takes, and calling the target.
     clock: f64,
 }
@@ -65,6 +67,11 @@ impl<T: Target> Player<T> {
             target,
             workload: spec.workload,
             works: parts(spec),
+            by: if spec.by_wall() {
+                Clock::Wall
+            } else {
+                Clock::Thread
+            },
             clock: 0.0,
         };
         for work in &mut player.works {
@@ -156,29 +163,31 @@ impl<T: Target> Player<T> {
             self.before(round)?;
         }
         self.target.begin();
-        let times = match &rounds[..] {
-            [round] => vec![timed(&self.target, &round.timed, Clock::Thread)?],
+        repeat.nanoseconds += match &rounds[..] {
+            [round] => timed(&self.target, &round.timed, self.by)?,
             several => self.at_once(several)?,
         };
         self.target.end();
-        for (round, time) in rounds.iter().zip(times) {
+        for round in &rounds {
             repeat.ops += round.ops;
-            repeat.nanoseconds += time;
             run_all(&self.target, &round.after)?;
         }
         Ok(())
     }
 
-    fn at_once(&self, rounds: &[Round]) -> Result<Vec<f64>, BenchError> {
-        let (barrier, target) = (Barrier::new(rounds.len()), &self.target);
+    /// From the start of the first thread to the end of the last one.
+    fn at_once(&self, rounds: &[Round]) -> Result<f64, BenchError> {
+        let (gate, target) = (Gate::new(rounds.len()), &self.target);
         target.set_concurrent(true);
-        let times = thread::scope(|scope| {
+        let times: Vec<_> = thread::scope(|scope| {
             let runs: Vec<_> = rounds
                 .iter()
                 .map(|round| {
                     scope.spawn(|| {
-                        barrier.wait();
-                        timed(target, &round.timed, Clock::Wall)
+                        gate.pass();
+                        let start = Instant::now();
+                        timed(target, &round.timed, Clock::Wall)?;
+                        Ok((start, Instant::now()))
                     })
                 })
                 .collect();
@@ -187,7 +196,11 @@ impl<T: Target> Player<T> {
                 .collect()
         });
         target.set_concurrent(false);
-        times
+        let times = times.into_iter().collect::<Result<Vec<_>, BenchError>>()?;
+        let first = times.iter().map(|(start, _)| *start).min();
+        let last = times.iter().map(|(_, end)| *end).max();
+        let span = first.zip(last).map(|(first, last)| last - first);
+        Ok(span.unwrap_or_default().as_nanos() as f64)
     }
 
     /// A round of the first thread, each step timed on its own. False if it had none.
@@ -244,6 +257,31 @@ impl<T: Target> Player<T> {
             least = least.min(start.elapsed().as_nanos() as f64);
         }
         Ok(least)
+    }
+}
+
+/// Lets threads through together. Who waits does not sleep: to wake up takes longer than many calls.
+struct Gate {
+    missing: AtomicUsize,
+}
+
+impl Gate {
+    const fn new(threads: usize) -> Self {
+        Self {
+            missing: AtomicUsize::new(threads),
+        }
+    }
+
+    fn pass(&self) {
+        self.missing.fetch_sub(1, Ordering::AcqRel);
+        let mut turns = 0_u32;
+        while self.missing.load(Ordering::Acquire) > 0 {
+            turns += 1;
+            if turns.is_multiple_of(1 << 12) {
+                thread::yield_now();
+            }
+            std::hint::spin_loop();
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Spec {
     pub pages: PageCount,
     /// Threads of one process that run it at the same time.
     pub threads: usize,
+    /// The clock on the wall is taken, and rounds are longer, since it is measured beside threads.
+    pub beside_threads: bool,
     /// Where random numbers start.
     pub seed: u64,
     /// What [`Workload::Replay`] and [`Workload::Mixed`] run.
@@ -31,9 +33,15 @@ impl Spec {
             vmas,
             pages,
             threads: 1,
+            beside_threads: false,
             seed: 1,
             scripts: Arc::new([]),
         }
+    }
+
+    /// Is the clock on the wall the one to take?
+    pub const fn by_wall(&self) -> bool {
+        self.threads > 1 || self.beside_threads
     }
 
     /// The simulated machine that it needs: as much RAM as it takes, no limit on VMAs, otherwise

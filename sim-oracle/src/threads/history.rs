@@ -205,7 +205,7 @@ impl Source<'_> {
 
 /// Does a process lose its memory?
 const fn ends(call: &Call) -> bool {
-    matches!(call, Call::Exit | Call::Execve)
+    matches!(call, Call::Exit | Call::Execve { .. })
 }
 
 /// Does it leave locked memory, which later calls populate?
@@ -268,7 +268,7 @@ fn in_one_piece(call: Call) -> Option<Call> {
         | Call::Mlockall(_)
         | Call::Munlockall
         | Call::Exit
-        | Call::Execve
+        | Call::Execve { .. }
         | Call::Khugepaged { .. }
         | Call::Reclaim(_)
         | Call::ReclaimPages(_)

@@ -137,6 +137,46 @@ impl FeatureSwitch {
     }
 }
 
+/// `atomic_flags=false`.
+impl std::fmt::Display for FeatureSwitch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool { name, on } => write!(f, "{name}={on}"),
+            Self::CopyOnFork(wanted) => {
+                let all = CopyOnFork::NAMES.iter();
+                let name = all.clone().find(|(_, variant)| variant == wanted);
+                write!(f, "copy_on_fork={}", name.map_or("?", |(name, _)| name))
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for FeatureSwitch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
+        if name == "copy_on_fork" {
+            let found = CopyOnFork::NAMES.iter().find(|(known, _)| *known == value);
+            let names: Vec<_> = CopyOnFork::NAMES.iter().map(|(name, _)| *name).collect();
+            return found
+                .map(|(_, variant)| Self::CopyOnFork(*variant))
+                .ok_or_else(|| format!("copy_on_fork is one of {}", names.join(", ")));
+        }
+        let known = BOOL_FEATURES.iter().find(|known| **known == name);
+        let name = known.ok_or_else(|| {
+            let names = BOOL_FEATURES.join(", ");
+            format!("there is no feature `{name}`; there are {names}, copy_on_fork")
+        })?;
+        let on = value
+            .parse()
+            .map_err(|_| format!("{name} is true or false, not `{value}`"))?;
+        Ok(Self::Bool { name, on })
+    }
+}
+
 macro_rules! bool_features {
     ($($name:ident)+) => {
         /// The features that are on or off, by name.

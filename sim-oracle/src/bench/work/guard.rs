@@ -3,7 +3,7 @@
 use sim_core::Advice;
 
 use super::super::arena::STRIDE;
-use super::{BATCH, Part, Work};
+use super::{Part, Work};
 use crate::bench::{Round, Shape, Step};
 
 /// The middle pages of random VMAs become guards, and are removed between rounds.
@@ -16,7 +16,7 @@ impl Work for Install {
 
     fn round(&mut self, _shape: Shape) -> Round {
         let arena = self.0.arena;
-        let chosen = self.0.some(self.0.vmas, BATCH);
+        let chosen = self.0.some(self.0.vmas, self.0.batch);
         let advise = |advice| {
             let each = chosen.iter();
             each.map(move |i| arena.madvise(i * STRIDE + 1, 1, advice))

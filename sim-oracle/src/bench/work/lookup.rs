@@ -1,7 +1,7 @@
 //! `lookup`.
 
 use super::super::arena::STRIDE;
-use super::{BATCH, Part, Work};
+use super::{Part, Work};
 use crate::bench::{Round, Shape, Step, Timed};
 use rand::Rng as _;
 
@@ -15,7 +15,7 @@ impl Work for Lookup {
 
     fn round(&mut self, _shape: Shape) -> Round {
         let part = &mut self.0;
-        let addresses: Vec<_> = (0..4 * BATCH)
+        let addresses: Vec<_> = (0..4 * part.batch)
             .map(|_| {
                 let page = part.any() * STRIDE + part.random.random_range(0..3);
                 part.arena.address(page)

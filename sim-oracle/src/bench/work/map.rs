@@ -1,7 +1,7 @@
 //! `append_merge`, `hole_fill`, `link` and `unmap`.
 
 use super::super::arena::{RW, STRIDE};
-use super::{BATCH, Part, Work};
+use super::{Part, Work};
 use crate::bench::{Round, Shape, Step};
 
 /// A VMA grows by a page at a time.
@@ -23,9 +23,10 @@ impl Work for Append {
 
     fn round(&mut self, _shape: Shape) -> Round {
         let (arena, next) = (self.0.arena, self.first() + 1);
-        let steps = (0..BATCH).map(|i| arena.mmap(next + i, 1, RW)).collect();
+        let batch = self.0.batch;
+        let steps = (0..batch).map(|i| arena.mmap(next + i, 1, RW)).collect();
         Round {
-            after: vec![arena.munmap(next, BATCH)],
+            after: vec![arena.munmap(next, batch)],
             ..Round::of(steps)
         }
     }
@@ -45,7 +46,7 @@ impl Work for HoleFill {
 
     fn round(&mut self, _shape: Shape) -> Round {
         let arena = self.0.arena;
-        let holes = self.0.some(self.0.vmas.max(2) - 1, BATCH);
+        let holes = self.0.some(self.0.vmas.max(2) - 1, self.0.batch);
         let fill = holes.iter().map(|i| arena.mmap(i * 2 + 1, 1, RW));
         Round {
             after: holes.iter().map(|i| arena.munmap(i * 2 + 1, 1)).collect(),

@@ -25,6 +25,10 @@ pub use scripts::mixed_scripts;
 /// Calls of a round, where the workload does not say otherwise.
 const BATCH: u64 = 1024;
 
+/// So many times as many if threads are measured: what it takes to start them together must not
+/// count.
+const LONGER: u64 = 8;
+
 /// A workload under way.
 pub(super) trait Work: Send {
     /// What must be there before the first round.
@@ -42,6 +46,8 @@ pub(super) struct Part {
     arena: Arena,
     vmas: u64,
     pages: u64,
+    /// Calls of a round.
+    batch: u64,
     random: SmallRng,
 }
 
@@ -52,6 +58,11 @@ impl Part {
             arena: Arena::of_thread(thread),
             vmas: (spec.vmas / threads).max(1),
             pages: (spec.pages.get() / threads).max(1),
+            batch: if spec.by_wall() {
+                BATCH * LONGER
+            } else {
+                BATCH
+            },
             random: SmallRng::seed_from_u64(spec.seed.wrapping_mul(1_000_003) + thread as u64),
         }
     }

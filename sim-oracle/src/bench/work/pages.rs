@@ -3,7 +3,7 @@
 use sim_core::{Advice, PMD_PAGES};
 
 use super::super::arena::RW;
-use super::{BATCH, Part, Work};
+use super::{Part, Work};
 use crate::bench::{Round, Shape};
 
 /// Every page of a new mapping is written, in one access of the whole or one for each page.
@@ -14,7 +14,7 @@ impl Work for FirstWrite {
         let (arena, pages) = (self.0.arena, self.0.pages);
         let steps: Vec<_> = match shape {
             Shape::Bulk => vec![arena.write(0, pages)],
-            Shape::Single => (0..pages.min(4 * BATCH))
+            Shape::Single => (0..pages.min(4 * self.0.batch))
                 .map(|page| arena.write(page, 1))
                 .collect(),
         };

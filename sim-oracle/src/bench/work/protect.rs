@@ -3,7 +3,7 @@
 use sim_core::Prot;
 
 use super::super::arena::{RW, STRIDE};
-use super::{BATCH, Part, Work};
+use super::{Part, Work};
 use crate::bench::{Round, Shape, Step};
 
 /// The middle page of a VMA becomes read-only, and writable again.
@@ -19,7 +19,7 @@ impl Work for SplitMerge {
         let both = |middle: u64, part: &Part| {
             [Prot::READ, RW].map(|prot| part.arena.mprotect(middle, 1, prot))
         };
-        let steps = (0..BATCH / 2)
+        let steps = (0..part.batch / 2)
             .flat_map(|_| {
                 let middle = part.any() * STRIDE + 1;
                 both(middle, part)
@@ -61,7 +61,7 @@ impl Work for Refused {
     }
 
     fn round(&mut self, _shape: Shape) -> Round {
-        let steps = (0..BATCH)
+        let steps = (0..self.part.batch)
             .map(|_| {
                 let group = self.part.any();
                 let read_only = &mut self.read_only[group as usize];
