@@ -233,6 +233,7 @@ mod tests {
             pages,
             threads: 1,
             kernel: "6.19".to_owned(),
+            features: String::new(),
             figures: Figures {
                 ops: 1,
                 ns_per_op: ns,
@@ -242,6 +243,7 @@ mod tests {
             },
             counters: None,
             change: None,
+            speedup: None,
         }
     }
 

@@ -60,6 +60,9 @@ impl Gate {
     }
 }
 
+/// The machine afterwards, and the calls of each thread.
+pub(super) type Ran = (Box<dyn SimBackend>, Vec<Vec<Timed>>);
+
 type Ended = (usize, Result<Vec<Timed>, String>);
 
 /// The threads. One that hangs is left behind.
@@ -88,7 +91,7 @@ impl Pool {
         machine: Box<dyn SimBackend>,
         threads: &[Vec<(Pid, Call)>],
         seed: u64,
-    ) -> Result<(Box<dyn SimBackend>, Vec<Vec<Timed>>), Finding> {
+    ) -> Result<Ran, Finding> {
         machine.set_concurrent(true);
         let machine: Machine = Arc::new(machine);
         let gate = Arc::new(Gate {

@@ -57,11 +57,10 @@ fn seen_after(history: &History, order: &[usize]) -> Seen {
     let mut threads = vec![Vec::new(); history.threads.len()];
     for thread in order {
         let (pid, call) = &history.threads[*thread][threads[*thread].len()];
-        let at = threads[*thread].len() as u64;
         threads[*thread].push(Timed {
             outcome: machine.call(*pid, call),
-            begin: at * 1000,
-            end: at * 1000 + 999,
+            begin: 0,
+            end: 1000,
         });
     }
     let states = states(&mut *machine).expect("there are states");
