@@ -57,6 +57,7 @@ struct Shared {
 }
 
 /// Where a cell is: its chunk, and the place in it.
+#[inline]
 const fn place(index: usize) -> (usize, usize) {
     let number = index + FIRST_CHUNK;
     let chunk = (number.ilog2() - FIRST_CHUNK.ilog2()) as usize;
@@ -64,12 +65,14 @@ const fn place(index: usize) -> (usize, usize) {
 }
 
 impl Shared {
+    #[inline]
     fn cell(&self, index: usize) -> Option<&VmaCell> {
         let (chunk, at) = place(index);
         self.chunks.get(chunk)?.get()?.get(at)
     }
 
     /// The cell of a VMA that was made.
+    #[inline]
     #[track_caller]
     fn made(&self, id: VmaId) -> &VmaCell {
         self.cell(id.0 as usize).expect("a VMA of this arena")
@@ -143,9 +146,9 @@ impl VmaArena {
         self.noted.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Notes that a VMA is about to be locked for writing, if it is not yet.
+    /// Notes that a VMA is about to be locked for writing.
     fn note(&mut self, id: VmaId) {
-        if self.noted.is_some() && !self.is_write_locked(id) {
+        if self.noted.is_some() {
             let range = self.get(id).range();
             self.noted.get_or_insert_default().push(range);
         }
@@ -196,7 +199,9 @@ impl VmaArena {
     /// If there is none with this id.
     #[track_caller]
     pub(crate) fn remove(&mut self, id: VmaId) -> Vma {
-        self.note(id);
+        if !self.is_write_locked(id) {
+            self.note(id);
+        }
         let cell = self.shared.made(id);
         cell.lock.detach();
         // SAFETY: the cell is detached, so no other thread reads it, and `&mut self` is the owner.
@@ -225,9 +230,24 @@ impl VmaArena {
     ///
     /// # Panics
     /// If there is none with this id.
+    #[inline]
     #[track_caller]
     pub(crate) fn start_write(&mut self, id: VmaId) {
-        self.note(id);
+        self.write_locked(id);
+    }
+
+    /// The cell of a VMA, locked for writing until the write section ends.
+    #[inline]
+    #[track_caller]
+    fn write_locked(&mut self, id: VmaId) -> &VmaCell {
+        if !self.is_write_locked(id) {
+            self.note(id);
+            self.lock_for_write(id);
+        }
+        self.shared.made(id)
+    }
+
+    fn lock_for_write(&self, id: VmaId) {
         let cell = self.shared.made(id);
         if Arc::strong_count(&self.shared) == 1 {
             // Nobody else has the cells, nor can get them while `&mut self` lives. Who had them
@@ -246,8 +266,7 @@ impl VmaArena {
     #[inline]
     #[track_caller]
     pub(crate) fn get_mut(&mut self, id: VmaId) -> &mut Vma {
-        self.start_write(id);
-        let cell = self.shared.made(id);
+        let cell = self.write_locked(id);
         // SAFETY: the VMA is locked for writing, so no other thread reads it; the lock ends in
         // `end_write_all`, which needs `&mut self`, as all that reaches this VMA does.
         unsafe { &mut *cell.vma.get() }
@@ -271,6 +290,7 @@ impl VmaArena {
     }
 
     /// Is a VMA locked for writing in this write section?
+    #[inline]
     #[track_caller]
     pub(crate) fn is_write_locked(&self, id: VmaId) -> bool {
         self.shared.made(id).lock.is_write_locked(&self.shared.seq)

@@ -177,11 +177,14 @@ impl<S: VmaStore> Mm<S> {
     fn mmap_region(&mut self, pages: &mut dyn PageOps, mut region: Region) -> Result<(), Errno> {
         let around = self.around_vacant(region.range);
         let old = match around {
-            Some(_) => Gathered::nothing(region.range),
-            None => self.gather(pages, region.range)?,
+            Some(_) => None,
+            None => Some(self.gather(pages, region.range)?),
         };
+        let (old_pages, old_accounted) = old
+            .as_ref()
+            .map_or((0, 0), |old| (old.pages, old.accounted));
         let count = region.range.pages();
-        if !self.may_expand_vm(region.flags, count - old.pages) {
+        if !self.may_expand_vm(region.flags, count - old_pages) {
             return Err(Errno::ENOMEM);
         }
         let accountable = region.flags.contains(VmFlags::WRITE)
@@ -190,12 +193,15 @@ impl<S: VmaStore> Mm<S> {
                 .intersects(VmFlags::NORESERVE | VmFlags::SHARED);
         if accountable {
             // What the old VMAs had charged is given back when they go; ask for the difference.
-            self.charge(count - old.accounted)?;
-            self.charge_unchecked(old.accounted);
+            self.charge(count - old_accounted)?;
+            self.charge_unchecked(old_accounted);
             region.flags |= VmFlags::ACCOUNT;
         }
-        self.clear_pages(pages, &old);
-        let id = self.replace(pages, old, &region, around).inspect_err(|_| {
+        let done = match old {
+            Some(old) => self.replace(pages, old, &region),
+            None => self.merge_or_make(pages, &region, around),
+        };
+        let id = done.inspect_err(|_| {
             if accountable {
                 self.commit.uncharge(count);
             }
@@ -212,14 +218,11 @@ impl<S: VmaStore> Mm<S> {
         pages: &mut dyn PageOps,
         old: Gathered,
         region: &Region,
-        around: Option<Around>,
     ) -> Result<VmaId, Errno> {
-        if old.is_nothing() {
-            return self.merge_or_make(pages, region, around);
-        }
+        self.clear_pages(pages, &old);
         self.store.begin_change();
         self.remove_gathered(pages, old);
-        let result = self.merge_or_make(pages, region, around);
+        let result = self.merge_or_make(pages, region, None);
         self.store.end_change();
         result
     }

@@ -26,11 +26,6 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// Is nothing mapped in the range?
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.vmas.is_empty()
-    }
-
     /// Of a range in which nothing is mapped.
     pub(crate) fn nothing(range: PageRange) -> Self {
         Self {
