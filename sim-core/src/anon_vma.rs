@@ -15,7 +15,7 @@
 use sim_sync::prim::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use sim_sync::prim::Mutex;
+use sim_sync::{Mutex, class};
 
 use crate::store::NoMemory;
 use crate::vma::LongChain;
@@ -82,7 +82,7 @@ struct Slots {
 #[derive(Debug, Default)]
 pub struct AnonVmas {
     chunks: [OnceLock<Box<[AnonVma]>>; CHUNKS],
-    slots: Mutex<Slots>,
+    slots: Mutex<Slots, class::AnonVmas>,
 }
 
 /// What a VMA's link to `id` counts if its own anon_vma is `own`.

@@ -3,8 +3,8 @@
 //! Off by default. While off, recording costs one branch and builds nothing: events are made by
 //! closures.
 
-use sim_sync::prim::Mutex;
 use sim_sync::prim::atomic::{AtomicBool, Ordering::Relaxed};
+use sim_sync::{Mutex, class};
 
 use crate::merge::MergeReport;
 use crate::{Lock, PageRange, Refusal, ScanResult, VirtAddr};
@@ -75,7 +75,7 @@ pub enum Event {
 #[derive(Debug, Default)]
 pub struct EventLog {
     on: AtomicBool,
-    events: Mutex<Vec<Event>>,
+    events: Mutex<Vec<Event>, class::Events>,
 }
 
 impl EventLog {

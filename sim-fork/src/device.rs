@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sim_core::FileId;
 use sim_pagetable::Pfn;
-use sim_sync::prim::Mutex;
+use sim_sync::{Mutex, class};
 
 use crate::file::{Files, Lookup};
 
@@ -14,7 +14,7 @@ const DEVICE_SHIFT: u32 = 22;
 /// The memory of devices: only what was written to is kept.
 #[derive(Debug, Default)]
 pub struct Devices {
-    written: Mutex<BTreeMap<u64, u8>>,
+    written: Mutex<BTreeMap<u64, u8>, class::Device>,
 }
 
 impl Devices {

@@ -8,7 +8,7 @@ use sim_core::{
     AllocKind, FailPoints, Features, MmConfig, MmShared, PAGE_SIZE, Setup, UffdCtxId, UffdFeatures,
 };
 use sim_pagetable::{AllocGate, Frames};
-use sim_sync::prim::Mutex;
+use sim_sync::{Mutex, class};
 
 use crate::device::Devices;
 use crate::file::Files;
@@ -37,7 +37,7 @@ pub struct Shared {
     /// Memory of devices.
     pub devices: Devices,
     /// khugepaged's list of processes.
-    pub khugepaged: Mutex<Khugepaged>,
+    pub khugepaged: Mutex<Khugepaged, class::Khugepaged>,
     /// userfaultfd contexts made so far.
     uffd_contexts: AtomicU32,
     /// Address spaces made so far.

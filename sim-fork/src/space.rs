@@ -8,8 +8,8 @@ use sim_core::{
     BrkFields, Event, EventLog, Lock, Mm, PageRange, UffdCtxId, VirtAddr, VmaGuard, VmaReaders,
 };
 use sim_pagetable::{Arch, NoMemory, PageTables};
-use sim_sync::prim::Mutex;
 use sim_sync::{MmapLock, MmapRead, MmapWrite, WriteSection};
+use sim_sync::{Mutex, class};
 
 use crate::rss::Rss;
 use crate::shared::Shared;
@@ -41,7 +41,7 @@ pub struct SpacePages<A: Arch> {
     /// Resident pages by kind.
     pub rss: Rss,
     /// The userfaultfd that its processes have opened.
-    pub uffd: Mutex<Option<UffdCtxId>>,
+    pub uffd: Mutex<Option<UffdCtxId>, class::Uffd>,
 }
 
 impl<A: Arch> SpacePages<A> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sim_pagetable::{HUGE_PAGES, Pfn, SwapSlot};
-use sim_sync::prim::Mutex;
+use sim_sync::{Mutex, class};
 
 /// A place in swap.
 pub type SwapId = SwapSlot;
@@ -26,7 +26,7 @@ pub struct SwapPage {
 #[derive(Debug)]
 pub struct Swap {
     pages: u64,
-    inner: Mutex<Inner>,
+    inner: Mutex<Inner, class::Swap>,
 }
 
 #[derive(Debug, Default)]

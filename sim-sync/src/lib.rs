@@ -9,8 +9,11 @@
 //! | `percpu_rw_semaphore` | [`ReadMostly`] |
 //! | per-CPU variables | [`Sharded`] |
 //!
-//! All other locks and atomics of the engine come from [`prim`], so that they can be exchanged.
+//! All other locks of the engine are a [`Mutex`] or [`RwLock`] of a [`class`], so that [`lockdep`] can
+//! check their order; they and the atomics are made of [`prim`], so that they can be exchanged.
 
+mod classed;
+pub mod lockdep;
 mod mmap_lock;
 mod mutant;
 pub mod prim;
@@ -20,6 +23,8 @@ mod sharded;
 pub mod tally;
 mod vma_lock;
 
+pub use classed::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use lockdep::class;
 pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};
 pub use mutant::Mutant;
 pub use read_mostly::{ReadMostly, ReadMostlyGuard};

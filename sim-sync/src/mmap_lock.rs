@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use crate::lockdep::{self, Class, Held, Mode};
 use crate::prim::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::tally::{self, Counted};
 
@@ -25,13 +26,14 @@ pub struct MmapLock<T> {
 #[derive(Debug)]
 pub struct MmapRead<'a, T> {
     guard: RwLockReadGuard<'a, T>,
+    _held: Held,
 }
 
 /// mmap_lock held for writing. VMAs that are locked for writing stay so until it is let go.
 #[derive(Debug)]
 pub struct MmapWrite<'a, T: WriteSection> {
     /// `None` once it was downgraded.
-    guard: Option<RwLockWriteGuard<'a, T>>,
+    guard: Option<(RwLockWriteGuard<'a, T>, Held)>,
 }
 
 impl<T: WriteSection> MmapLock<T> {
@@ -45,30 +47,40 @@ impl<T: WriteSection> MmapLock<T> {
     /// `mmap_read_lock()`.
     pub fn read(&self) -> MmapRead<'_, T> {
         tally::count(Counted::MmapRead);
+        lockdep::waits(Class::Mmap, Mode::Read);
         MmapRead {
             guard: self.lock.read(),
+            _held: lockdep::acquired(Class::Mmap, Mode::Read),
         }
     }
 
     /// The same by a thread that may hold this lock, or another address space's, for reading.
     pub fn read_recursive(&self) -> MmapRead<'_, T> {
         tally::count(Counted::MmapRead);
+        lockdep::waits(Class::Mmap, Mode::ReadAgain);
         MmapRead {
             guard: self.lock.read_recursive(),
+            _held: lockdep::acquired(Class::Mmap, Mode::Read),
         }
     }
 
     /// `mmap_read_trylock()`.
     pub fn try_read(&self) -> Option<MmapRead<'_, T>> {
         let guard = self.lock.try_read()?;
-        Some(MmapRead { guard })
+        Some(MmapRead {
+            guard,
+            _held: lockdep::acquired(Class::Mmap, Mode::Read),
+        })
     }
 
     /// `mmap_write_lock()`.
     pub fn write(&self) -> MmapWrite<'_, T> {
         tally::count(Counted::MmapWrite);
+        lockdep::waits(Class::Mmap, Mode::Write);
+        let guard = self.lock.write();
+        let held = lockdep::acquired(Class::Mmap, Mode::Write);
         MmapWrite {
-            guard: Some(self.lock.write()),
+            guard: Some((guard, held)),
         }
     }
 }
@@ -76,17 +88,18 @@ impl<T: WriteSection> MmapLock<T> {
 impl<'a, T: WriteSection> MmapWrite<'a, T> {
     /// Lets readers in without letting writers in between (`mmap_write_downgrade()`).
     pub fn downgrade(mut self) -> MmapRead<'a, T> {
-        let mut guard = self.guard.take().expect("held until it is dropped");
+        let (mut guard, held) = self.guard.take().expect("held until it is dropped");
         guard.end_write();
         MmapRead {
             guard: RwLockWriteGuard::downgrade(guard),
+            _held: held.downgrade(),
         }
     }
 }
 
 impl<T: WriteSection> Drop for MmapWrite<'_, T> {
     fn drop(&mut self) {
-        if let Some(guard) = &mut self.guard {
+        if let Some((guard, _)) = &mut self.guard {
             guard.end_write();
         }
     }
@@ -104,13 +117,13 @@ impl<T: WriteSection> Deref for MmapWrite<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.guard.as_ref().expect("held until it is dropped")
+        &self.guard.as_ref().expect("held until it is dropped").0
     }
 }
 
 impl<T: WriteSection> DerefMut for MmapWrite<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.guard.as_mut().expect("held until it is dropped")
+        &mut self.guard.as_mut().expect("held until it is dropped").0
     }
 }
 

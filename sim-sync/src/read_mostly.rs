@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::Sharded;
+use crate::lockdep::{self, Class, Held, Mode};
 use crate::prim::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A reader-writer lock whose readers do not disturb each other (as Linux's per-CPU
@@ -20,6 +21,7 @@ pub struct ReadMostly<T> {
 #[derive(Debug)]
 pub struct ReadMostlyGuard<'a, T> {
     guard: RwLockReadGuard<'a, Option<Arc<T>>>,
+    _held: Held,
 }
 
 impl<T> ReadMostly<T> {
@@ -33,13 +35,16 @@ impl<T> ReadMostly<T> {
 
     /// Locks for reading; not held up by waiting writers if this thread reads already.
     pub fn read(&self) -> ReadMostlyGuard<'_, T> {
+        lockdep::waits(Class::Processes, Mode::ReadAgain);
         ReadMostlyGuard {
             guard: self.shards.mine().read_recursive(),
+            _held: lockdep::acquired(Class::Processes, Mode::Read),
         }
     }
 
     /// Changes the value with all readers locked out.
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        lockdep::waits(Class::Processes, Mode::Write);
         let mut locked: Vec<RwLockWriteGuard<'_, _>> =
             self.shards.iter().map(RwLock::write).collect();
         let copies = locked.iter_mut().filter_map(|shard| shard.take());

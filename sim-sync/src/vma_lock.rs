@@ -16,6 +16,7 @@
 //! the writer's sequence number, since the count that it increments was released after it.
 
 use crate::Mutant;
+use crate::lockdep::{self, Class, Held, Mode};
 use crate::prim::Backoff;
 use crate::prim::atomic::{AtomicU32, Ordering};
 use crate::tally::{self, Counted};
@@ -145,6 +146,7 @@ impl VmaLock {
 
     /// Keeps new readers out and returns when there is none; the count is `ATTACHED + WRITER` then.
     fn wait_for_readers(&self) {
+        lockdep::waits(Class::Vma, Mode::Write);
         let acquire = Mutant::VmaWriteWaitRelaxed.weakens(Ordering::Acquire);
         let taken =
             self.count
@@ -182,7 +184,10 @@ impl VmaLock {
                 Err(now) => count = now,
             }
         }
-        let guard = VmaRead { lock: self };
+        let guard = VmaRead {
+            lock: self,
+            _held: lockdep::acquired(Class::Vma, Mode::Read),
+        };
         // The acquiring load also makes the changes of the section that ended last visible.
         let locked = self.seq.load(Ordering::Relaxed) == mm.get();
         if locked && !Mutant::VmaReadUnchecked.is_active() {
@@ -197,6 +202,7 @@ impl VmaLock {
 #[derive(Debug)]
 pub struct VmaRead<'a> {
     lock: &'a VmaLock,
+    _held: Held,
 }
 
 impl Drop for VmaRead<'_> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sim_core::{Bytes, FileId, FileRef, FileSpec, MappedKind, PAGE_SIZE};
 use sim_pagetable::Pfn;
-use sim_sync::prim::{Mutex, MutexGuard};
+use sim_sync::{Mutex, MutexGuard, class};
 
 use crate::swap::SwapId;
 
@@ -70,7 +70,7 @@ pub struct FileObject {
     name: String,
     /// VMAs that map it.
     links: AtomicU64,
-    state: Mutex<FileState>,
+    state: Mutex<FileState, class::File>,
 }
 
 impl FileObject {
@@ -124,7 +124,7 @@ impl FileObject {
     }
 
     /// Size and pages, locked (`i_pages`).
-    pub fn lock(&self) -> MutexGuard<'_, FileState> {
+    pub fn lock(&self) -> MutexGuard<'_, FileState, class::File> {
         self.state.lock()
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim_core::{FileId, FileSpec};
-use sim_sync::prim::RwLock;
+use sim_sync::{RwLock, class};
 
 use super::FileObject;
 
@@ -14,7 +14,7 @@ const FIRST_DEV_ZERO: u32 = 1 << 31;
 /// The machine's mapped objects.
 #[derive(Debug, Default)]
 pub struct Files {
-    inner: RwLock<Inner>,
+    inner: RwLock<Inner, class::Files>,
 }
 
 #[derive(Debug, Default)]

@@ -51,6 +51,8 @@ pub enum Broken {
         /// Its address.
         address: u64,
     },
+    /// Locks were taken in a forbidden order.
+    Locks(sim_sync::lockdep::Violation),
     /// A guard lies in a VMA without `MAYBE_GUARD`.
     UnflaggedGuard {
         /// The address space.
@@ -98,6 +100,7 @@ impl fmt::Display for Broken {
                     "entries_in_vmas: address space {space} has one at {address:#x}"
                 )
             }
+            Self::Locks(violation) => violation.fmt(f),
             Self::UnflaggedGuard { space, address } => {
                 write!(
                     f,
@@ -123,6 +126,7 @@ impl std::error::Error for Broken {}
 /// # Panics
 /// With the invariant's name if one of an address space's VMAs does not hold.
 pub(crate) fn check<A: Arch, S: VmaStore>(machine: &Machine<A, S>) -> Result<(), Broken> {
+    sim_sync::lockdep::check().map_err(Broken::Locks)?;
     let shared = machine.shared();
     shared.frames.check_invariants().map_err(Broken::Frames)?;
     let mut counts = BTreeMap::new();

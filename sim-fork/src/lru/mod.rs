@@ -20,7 +20,7 @@ mod mlock;
 use sim_sync::prim::atomic::{AtomicBool, Ordering::Relaxed};
 
 use sim_pagetable::{FrameFlags, Frames, Pfn};
-use sim_sync::prim::Mutex;
+use sim_sync::{Mutex, class};
 
 use self::added::Added;
 use self::mlock::Mlock;
@@ -32,7 +32,7 @@ const BATCH: usize = 31;
 #[derive(Debug, Default)]
 pub(crate) struct Lru {
     added: Added,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<Waiting, class::Lru>,
     /// Something waits, of whatever kind but added pages.
     pending: AtomicBool,
 }

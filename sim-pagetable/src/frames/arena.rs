@@ -5,8 +5,8 @@ use sim_sync::prim::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::OnceLock;
 
 use sim_sync::prim::atomic::zeroed;
-use sim_sync::prim::{Mutex, MutexGuard};
 use sim_sync::tally::{self, Counted};
+use sim_sync::{Mutex, MutexGuard, class};
 
 use crate::Pfn;
 use crate::addr::ENTRIES;
@@ -23,7 +23,7 @@ pub(crate) type Entries = [AtomicU64; ENTRIES];
 #[repr(align(64))]
 pub(crate) struct TableMeta {
     /// The page-table lock of the table.
-    lock: Mutex<()>,
+    lock: Mutex<(), class::PageTable>,
     /// The root of the address space it belongs to, as table number + 1; 0 if it is free.
     pub(crate) space: AtomicU32,
     /// Of a PMD table: the tables deposited for its huge entries, as number + 1 of the last one;
@@ -64,7 +64,7 @@ impl<'t> Table<'t> {
 
 /// A table's lock, held; nothing in single-threaded release builds.
 pub(crate) struct TableLock<'t>(
-    #[expect(dead_code, reason = "held for its drop")] Option<MutexGuard<'t, ()>>,
+    #[expect(dead_code, reason = "held for its drop")] Option<MutexGuard<'t, (), class::PageTable>>,
 );
 
 struct Chunk {
@@ -75,7 +75,7 @@ struct Chunk {
 /// All tables.
 pub(crate) struct Arena {
     chunks: [OnceLock<Chunk>; CHUNKS],
-    free: Mutex<FreeTables>,
+    free: Mutex<FreeTables, class::FreeTables>,
 }
 
 #[derive(Default)]

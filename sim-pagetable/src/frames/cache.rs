@@ -2,7 +2,7 @@
 //! (`struct per_cpu_pages`). Only in use while several threads run.
 
 use sim_sync::Sharded;
-use sim_sync::prim::{Mutex, MutexGuard};
+use sim_sync::{Mutex, MutexGuard, class};
 
 use super::alloc::FreeLists;
 use super::{Frames, NoMemory};
@@ -15,7 +15,7 @@ const BATCH: usize = HUGE_PAGES as usize;
 /// The numbers of frames that are taken from the free lists and not in use.
 #[derive(Debug, Default)]
 pub(super) struct Caches {
-    frames: Sharded<Mutex<Vec<u64>>>,
+    frames: Sharded<Mutex<Vec<u64>, class::FrameCache>>,
 }
 
 impl Caches {
@@ -98,7 +98,7 @@ impl Frames {
     pub(super) fn reserve_after_drain(
         &self,
         pages: u64,
-    ) -> Result<MutexGuard<'_, FreeLists>, NoMemory> {
+    ) -> Result<MutexGuard<'_, FreeLists, class::FreeFrames>, NoMemory> {
         if !self.gate.allow() {
             return Err(NoMemory);
         }

@@ -76,7 +76,8 @@ impl Frames {
     /// The first broken invariant.
     pub fn check_invariants(&self) -> Result<(), FramesInvariant> {
         let flagged = self.allocated().count() as u64;
-        let listed = self.free.lock().count_used() - self.caches.len();
+        let cached = self.caches.len();
+        let listed = self.free.lock().count_used() - cached;
         if flagged != listed {
             return Err(FramesInvariant::FreeLists { listed, flagged });
         }

@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use sim_sync::prim::{Mutex, MutexGuard};
+use sim_sync::{Mutex, MutexGuard, class};
 use thiserror::Error;
 
 use self::alloc::FreeLists;
@@ -64,7 +64,7 @@ fn new_chunk() -> Box<Chunk> {
 pub struct Frames {
     chunks: Box<[OnceLock<Box<Chunk>>]>,
     permanent: Box<[FrameMeta]>,
-    free: Mutex<FreeLists>,
+    free: Mutex<FreeLists, class::FreeFrames>,
     caches: Caches,
     arena: Arena,
     ram: u64,
@@ -141,7 +141,8 @@ impl Frames {
     /// Frames in use, page tables included.
     pub fn used(&self) -> u64 {
         let cached = self.caches.len();
-        self.free.lock().in_use - cached
+        // Between the two, other threads may have given frames back.
+        self.free.lock().in_use.saturating_sub(cached)
     }
 
     /// Page tables in use, over all address spaces.
@@ -194,7 +195,10 @@ impl Frames {
     }
 
     /// Asks the gate, then takes `pages` out of what is left of RAM; the lock is held on success.
-    fn reserve(&self, pages: u64) -> Result<MutexGuard<'_, FreeLists>, NoMemory> {
+    fn reserve(
+        &self,
+        pages: u64,
+    ) -> Result<MutexGuard<'_, FreeLists, class::FreeFrames>, NoMemory> {
         if !self.gate.allow() {
             return Err(NoMemory);
         }
@@ -202,7 +206,10 @@ impl Frames {
     }
 
     /// The same where the gate was asked.
-    fn reserve_allowed(&self, pages: u64) -> Result<MutexGuard<'_, FreeLists>, NoMemory> {
+    fn reserve_allowed(
+        &self,
+        pages: u64,
+    ) -> Result<MutexGuard<'_, FreeLists, class::FreeFrames>, NoMemory> {
         let mut free = self.free.lock();
         if free.in_use + pages > self.ram {
             return Err(NoMemory);

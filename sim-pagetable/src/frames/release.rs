@@ -1,6 +1,6 @@
 //! Freeing the pages of a whole table: one lock, and one look at each frame.
 
-use sim_sync::prim::MutexGuard;
+use sim_sync::{MutexGuard, class};
 
 use super::alloc::FreeLists;
 use super::meta::State;
@@ -12,7 +12,7 @@ use crate::addr::HUGE_PAGES;
 /// method that allocates or frees may be called.
 pub struct Release<'f> {
     frames: &'f Frames,
-    free: MutexGuard<'f, FreeLists>,
+    free: MutexGuard<'f, FreeLists, class::FreeFrames>,
     concurrent: bool,
 }
 

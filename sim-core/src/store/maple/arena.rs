@@ -23,7 +23,7 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use sim_sync::prim::Mutex;
+use sim_sync::{Mutex, class};
 
 use sim_sync::tally::{self, Counted};
 
@@ -185,7 +185,7 @@ pub(super) struct Racy<'a, N>(pub(super) &'a N);
 
 /// The chunks of an arena: those who have them may follow its links.
 #[derive(Debug)]
-pub(super) struct Chunks<N>(Mutex<Vec<Arc<[N]>>>);
+pub(super) struct Chunks<N>(Mutex<Vec<Arc<[N]>>, class::StoreChunks>);
 
 impl<N: Node> Chunks<N> {
     /// A node of this arena, or of another one whose nodes are of another kind.
