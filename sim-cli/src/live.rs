@@ -46,6 +46,10 @@ mod here {
         live::sees_entry_kinds()
     }
 
+    pub(crate) fn has_soft_dirty() -> bool {
+        live::has_soft_dirty()
+    }
+
     pub(crate) fn contestant() -> Box<dyn Contestant> {
         Box::new(sim_oracle::fuzz::Live::default())
     }
@@ -106,6 +110,10 @@ mod here {
         true
     }
 
+    pub(crate) fn has_soft_dirty() -> bool {
+        true
+    }
+
     pub(crate) fn contestant() -> Box<dyn Contestant> {
         unreachable!("asked for only where a live kernel is available")
     }
@@ -149,10 +157,12 @@ pub(crate) fn not_compared() -> Vec<&'static str> {
     here::not_compared()
 }
 
-/// What is compared with it.
-pub(crate) fn comparison(level: Level) -> Comparison {
+/// What of a profile is compared with it.
+pub(crate) fn comparison(level: Level, profile: Profile) -> Comparison {
     let mut comparison = Comparison::new(level);
     comparison.entry_kinds = here::sees_entry_kinds();
+    // That of 6.18-stable is simulated as built without it.
+    comparison.soft_dirty = here::has_soft_dirty() && profile != Profile::V6_18Stable;
     comparison
 }
 

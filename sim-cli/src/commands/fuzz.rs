@@ -130,7 +130,7 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
         jobs: arguments.jobs,
         // The model knows nothing of pages.
         comparison: if arguments.live {
-            live::comparison(arguments.level)
+            live::comparison(arguments.level, setup.profile)
         } else {
             Comparison::new(arguments.level.min(Level::Flags))
         },

@@ -4,7 +4,7 @@ use sim_core::{Backend, BackendError, Call, Pid, Setup, SnapshotLevel};
 use sim_oracle::fuzz::{Contestant, Simulator};
 use sim_oracle::generate::{Generator, run_seed};
 use sim_oracle::lockstep::Side;
-use sim_oracle::{Comparison, Level, Lockstep};
+use sim_oracle::{Level, Lockstep};
 use sim_scenario::{Finished, Overrides, Scenario, StepResult, Stepper};
 
 use crate::arguments::{Kernel, VectorsArguments};
@@ -107,7 +107,11 @@ fn from_scenario(scenario: &Scenario, verify: bool) -> Result<Made, Trouble> {
         Ok(kernel) => kernel,
         Err(error) => return Ok(Made::LeftOut(error.to_string())),
     };
-    let mut both = Lockstep::new(&mut *machine, kernel, Comparison::new(Level::Pages));
+    let mut both = Lockstep::new(
+        &mut *machine,
+        kernel,
+        live::comparison(Level::Pages, setup.profile),
+    );
     let name = scenario.source.name().to_owned();
     let recorder = Recorder::new(name, &setup, Some(release));
     Ok(walk(scenario, &mut both, recorder, &Judge::BOTH))
@@ -217,7 +221,8 @@ fn generated(seed: u64, arguments: &VectorsArguments, maker: &mut Maker) -> Resu
             None => play(left, &mut generator, calls, recorder, &Judge::ALONE),
             Some(Err(error)) => Made::LeftOut(error.to_string()),
             Some(Ok(right)) => {
-                let mut both = Lockstep::new(left, right, Comparison::new(Level::Pages));
+                let mut both =
+                    Lockstep::new(left, right, live::comparison(Level::Pages, setup.profile));
                 play(&mut both, &mut generator, calls, recorder, &Judge::BOTH)
             }
         };

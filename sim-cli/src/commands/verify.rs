@@ -109,7 +109,7 @@ fn verify<'s>(scenario: &'s Scenario, arguments: &VerifyArguments) -> Result<Ver
     let mut both = Lockstep::new(
         &mut *simulator,
         &mut *kernel,
-        live::comparison(arguments.level),
+        live::comparison(arguments.level, scenario.setup.profile),
     );
     let mut watcher = Watcher::default();
     let result = sim_scenario::run(scenario, &mut both, &mut watcher);

@@ -58,6 +58,8 @@ pub struct Comparison {
     pub ignored_counters: Vec<&'static str>,
     /// Whether swap entries, markers, poison and migration entries are told apart.
     pub entry_kinds: bool,
+    /// Whether soft-dirty state of VMAs and pages is compared.
+    pub soft_dirty: bool,
 }
 
 impl Comparison {
@@ -68,6 +70,7 @@ impl Comparison {
             ignored_flags: VmFlags::empty(),
             ignored_counters: Vec::new(),
             entry_kinds: true,
+            soft_dirty: true,
         }
     }
 

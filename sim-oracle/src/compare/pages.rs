@@ -35,20 +35,30 @@ pub(super) fn pages(
 impl Comparison {
     /// A state as far as it is told from others.
     fn seen(&self, state: PageState) -> PageState {
-        let swap = |uffd_wp, soft_dirty| PageState::Swap {
-            uffd_wp,
-            soft_dirty,
-        };
-        match state {
-            PageState::Poison | PageState::Migration if !self.entry_kinds => swap(false, false),
-            PageState::Marker if !self.entry_kinds => swap(true, false),
+        let mut state = match state {
+            PageState::Poison | PageState::Migration if !self.entry_kinds => swap(false),
+            PageState::Marker if !self.entry_kinds => swap(true),
             PageState::Present { .. }
             | PageState::Swap { .. }
             | PageState::Guard
             | PageState::Poison
             | PageState::Marker
             | PageState::Migration => state,
+        };
+        match &mut state {
+            PageState::Present { soft_dirty, .. } | PageState::Swap { soft_dirty, .. } => {
+                *soft_dirty &= self.soft_dirty;
+            }
+            PageState::Guard | PageState::Poison | PageState::Marker | PageState::Migration => {}
         }
+        state
+    }
+}
+
+const fn swap(uffd_wp: bool) -> PageState {
+    PageState::Swap {
+        uffd_wp,
+        soft_dirty: false,
     }
 }
 

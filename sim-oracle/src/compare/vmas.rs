@@ -1,6 +1,6 @@
 //! VMAs: layout, flags, counters.
 
-use sim_core::{Snapshot, VmaSnapshot};
+use sim_core::{Snapshot, VmFlags, VmaSnapshot};
 
 use super::{Comparison, Difference, VmaField};
 
@@ -42,11 +42,12 @@ pub(super) fn flags(
     left: &Snapshot,
     right: &Snapshot,
 ) -> Option<Difference> {
+    let mut ignored = comparison.ignored_flags;
+    if !comparison.soft_dirty {
+        ignored |= VmFlags::SOFTDIRTY;
+    }
     left.vmas.iter().zip(&right.vmas).find_map(|(l, r)| {
-        let (left, right) = (
-            l.flags - comparison.ignored_flags,
-            r.flags - comparison.ignored_flags,
-        );
+        let (left, right) = (l.flags - ignored, r.flags - ignored);
         (left != right).then_some(Difference::Flags {
             range: l.range,
             left,

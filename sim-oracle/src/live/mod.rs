@@ -38,7 +38,7 @@ use sim_core::{Arch, Backend, BackendError, Call, Outcome, Pid, Setup, Snapshot,
 
 pub use error::LiveError;
 pub use host::{availability, kernel_release};
-pub use powers::{adopt, not_compared, sees_entry_kinds};
+pub use powers::{adopt, has_soft_dirty, not_compared, sees_entry_kinds};
 pub use probe::{Probe, probe};
 
 use files::Files;

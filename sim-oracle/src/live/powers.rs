@@ -87,6 +87,15 @@ pub fn sees_entry_kinds() -> bool {
     Powers::now().sees_entries()
 }
 
+/// Was the running kernel built to track soft-dirty memory? New VMAs are flagged then.
+pub fn has_soft_dirty() -> bool {
+    let smaps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    smaps
+        .lines()
+        .filter_map(|line| line.strip_prefix("VmFlags:"))
+        .any(|flags| flags.split_whitespace().any(|flag| flag == "sd"))
+}
+
 /// Gives a set-up what the running kernel has, so that both sides have the same: its memory, no
 /// more swap space than there is, and, where this user cannot change settings, those that the
 /// set-up leaves at their defaults. Per-CPU batches are always drained: other programs drain the
