@@ -191,6 +191,24 @@ impl Default for ThpSetup {
     }
 }
 
+/// What the MMU of an arm64 machine does itself (`FEAT_HAFDBS`); that of x86 does both.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct MmuSetup {
+    /// It sets the access flag; without, an access through an old entry faults.
+    pub hw_access_flag: bool,
+    /// It notes the first write to a clean page (DBM); without, that write faults.
+    pub hw_dirty: bool,
+}
+
+impl Default for MmuSetup {
+    fn default() -> Self {
+        Self {
+            hw_access_flag: true,
+            hw_dirty: true,
+        }
+    }
+}
+
 bitflags! {
     /// Features of the userfaultfd that each process opens on first use (`UFFD_FEATURE_*`).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -269,6 +287,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Huge-page settings.
     pub thp: ThpSetup,
+    /// What the MMU does itself.
+    pub mmu: MmuSetup,
     /// When pages leave the per-CPU batches.
     pub lru_batches: LruBatches,
     /// Features of each process's userfaultfd.
@@ -286,6 +306,7 @@ impl Setup {
             features: profile.features(),
             limits: Limits::default(),
             thp: ThpSetup::default(),
+            mmu: MmuSetup::default(),
             lru_batches: LruBatches::default(),
             uffd: UffdFeatures::default(),
             files: Vec::new(),

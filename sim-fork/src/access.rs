@@ -201,30 +201,42 @@ pub(crate) fn hardware_access<A: Arch>(
     addr: VirtAddr,
     access: Access,
 ) -> Option<u8> {
-    let pfn = pager.translate(va(addr), |entry| {
-        let allowed = match access {
-            Access::Read => true,
-            Access::Write(_) => entry.is_writable(),
-            Access::Exec => A::is_executable(entry.raw()),
-        };
-        if !allowed || entry.is_prot_none() {
-            return None;
-        }
-        Some(match access {
-            Access::Read | Access::Exec => entry.mk_young(),
-            Access::Write(_) => written(entry),
-        })
-    })?;
+    let pfn = pager.translate(va(addr), |entry| accessed(pager, entry, access))?;
     if let Access::Write(Some(value)) = access {
         pager.store(pfn, value);
     }
     Some(pager.content(pfn) as u8)
 }
 
-/// The entry after the hardware noted a write: soft-dirty is not its business.
-pub(crate) fn written<A: Arch>(entry: Entry<A>) -> Entry<A> {
-    let soft_dirty = entry.is_soft_dirty();
-    entry.mk_young().mk_dirty().with_soft_dirty(soft_dirty)
+/// The entry after an access through it; `None` if it does not allow it, or the MMU cannot note it
+/// itself.
+pub(crate) fn accessed<A: Arch>(
+    pager: &Pager<'_, A>,
+    entry: Entry<A>,
+    access: Access,
+) -> Option<Entry<A>> {
+    let allowed = match access {
+        Access::Read => true,
+        Access::Write(_) => entry.is_writable(),
+        Access::Exec => A::is_executable(entry.raw()),
+    };
+    if !allowed || entry.is_prot_none() {
+        return None;
+    }
+    let writes = matches!(access, Access::Write(_));
+    if A::SOFTWARE_AD {
+        let mmu = pager.shared.setup.mmu;
+        let unnoted = writes && !A::is_write_noted(entry.raw());
+        if (!entry.is_young() && !mmu.hw_access_flag) || (unnoted && !mmu.hw_dirty) {
+            return None;
+        }
+    }
+    let young = entry.mk_young();
+    Some(if writes {
+        Entry::from_raw(A::hw_write(young.raw()))
+    } else {
+        young
+    })
 }
 
 /// Does the VMA allow the access (`arch/x86/mm/fault.c: access_error()`)?

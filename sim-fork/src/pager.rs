@@ -118,6 +118,12 @@ impl<'a, A: Arch> Pager<'a, A> {
         }
     }
 
+    /// Are pages that were not asked for mapped old? Where the MMU marks them when they are
+    /// (`arch_wants_old_prefaulted_pte()`).
+    pub(crate) fn prefaults_old(&self) -> bool {
+        A::SOFTWARE_AD && self.shared.setup.mmu.hw_access_flag
+    }
+
     /// The frame of a present entry if it is an ordinary page (`vm_normal_page()`).
     pub(crate) fn normal_page(entry: Entry<A>) -> Option<Pfn> {
         if entry.is_special() {

@@ -306,6 +306,7 @@ pub(crate) const TOP_LEVEL: &[&str] = &[
     "kernel_features",
     "limits",
     "thp",
+    "mmu",
     "uffd",
     "files",
     "step",
@@ -335,6 +336,9 @@ pub(crate) const THP: &[&str] = &[
     "max_ptes_shared",
     "pages_to_scan",
 ];
+
+/// The keys of `[mmu]`.
+pub(crate) const MMU: &[&str] = &["hw_access_flag", "hw_dirty"];
 
 /// The keys of `[uffd]`.
 pub(crate) const UFFD: &[&str] = &["features"];

@@ -39,6 +39,10 @@ fn top_level() -> Value {
         "kernel_features": features(),
         "limits": limits(),
         "thp": thp(),
+        "mmu": closed(
+            &json!({ "hw_access_flag": { "type": "boolean" }, "hw_dirty": { "type": "boolean" } }),
+            &[],
+        ),
         "uffd": closed(&json!({ "features": words(&first(UffdFeatures::NAMES)) }), &[]),
         "files": { "type": "object", "additionalProperties": reference("file") },
         "step": reference("steps"),

@@ -72,8 +72,7 @@ impl<A: Arch> Pager<'_, A> {
             }
             let is_fault = page == va(fault.addr);
             let entry = Entry::page(pfn, prot);
-            // With hardware-managed access flags arm64 maps the neighbours old.
-            let old = !is_fault && A::BREAK_BEFORE_MAKE;
+            let old = !is_fault && self.prefaults_old();
             slot.set(if old {
                 entry.mk_old()
             } else {

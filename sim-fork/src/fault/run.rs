@@ -4,10 +4,10 @@
 //! Nothing else comes of it than from one fault after the other: what needs more than a new page,
 //! or a failure to come, ends the run, and the usual fault goes on from there.
 
-use sim_core::{PMD_PAGES, PageRange, VirtAddr, Vma};
+use sim_core::{Access, PMD_PAGES, PageRange, VirtAddr, Vma};
 use sim_pagetable::{Arch, Entry, Leaf, PteSlot};
 
-use crate::access::written;
+use crate::access::accessed;
 use crate::folio;
 use crate::pager::Pager;
 use crate::va::{va, va_range};
@@ -50,11 +50,11 @@ impl<A: Arch> Pager<'_, A> {
             slot.set(new.mk_write());
             pfn
         } else {
-            let writable = entry.is_writable() && !entry.is_prot_none();
-            let Some(pfn) = entry.pfn().filter(|_| writable) else {
+            let written = accessed(self, entry, Access::Write(None));
+            let Some((new, pfn)) = written.zip(entry.pfn()) else {
                 return false;
             };
-            slot.set(written(entry));
+            slot.set(new);
             pfn
         };
         if let Some(value) = value {

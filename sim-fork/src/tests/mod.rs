@@ -10,6 +10,7 @@ mod faults;
 mod forks;
 mod guards;
 mod huge;
+mod mmu;
 mod scale;
 mod script;
 mod threads;

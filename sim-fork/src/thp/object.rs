@@ -120,8 +120,7 @@ pub(crate) fn map_pages<A: Arch>(
         let page = head.add(i);
         pager.frames().get(page);
         pager.account_map(fault.vma, page);
-        // With hardware-managed access flags arm64 maps the neighbours old.
-        let old = A::BREAK_BEFORE_MAKE && slot.va() != at;
+        let old = pager.prefaults_old() && slot.va() != at;
         let new = entry(page);
         slot.set(if old { new.mk_old() } else { new });
     }

@@ -60,6 +60,7 @@ impl Arch for Arm64 {
     const SWP_OFFSET_BITS: u32 = 50;
     const FLUSH_CEILING: u64 = 512;
     const BREAK_BEFORE_MAKE: bool = true;
+    const SOFTWARE_AD: bool = true;
 
     fn page_prot(access: Access, sharing: Sharing) -> PageProt {
         let Access { read, write, exec } = access;
@@ -143,6 +144,14 @@ impl Arch for Arm64 {
         } else {
             raw & !READ_ONLY
         }
+    }
+
+    fn is_write_noted(raw: u64) -> bool {
+        raw & READ_ONLY == 0
+    }
+
+    fn hw_write(raw: u64) -> u64 {
+        raw & !READ_ONLY
     }
 
     fn mk_clean(raw: u64) -> u64 {

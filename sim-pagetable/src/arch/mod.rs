@@ -84,6 +84,8 @@ pub trait Arch: Copy + Debug + Send + Sync + 'static {
     const FLUSH_CEILING: u64;
     /// Must a live entry go through an invalid one before it maps something else?
     const BREAK_BEFORE_MAKE: bool;
+    /// Are there machines whose MMU leaves the accessed and dirty bits to faults?
+    const SOFTWARE_AD: bool;
 
     /// The protection table (`protection_map`, `vm_get_page_prot()`).
     fn page_prot(access: Access, sharing: Sharing) -> PageProt;
@@ -115,6 +117,11 @@ pub trait Arch: Copy + Debug + Send + Sync + 'static {
     fn wrprotect(raw: u64) -> u64;
     /// `pte_mkdirty()`; sets soft-dirty too where it exists.
     fn mk_dirty(raw: u64) -> u64;
+    /// Does the hardware let the user write without noting that the page is dirty now? Of entries
+    /// that [are writable](Self::is_writable).
+    fn is_write_noted(raw: u64) -> bool;
+    /// What the hardware makes of a writable entry when it is written through.
+    fn hw_write(raw: u64) -> u64;
     /// `pte_mkclean()`.
     fn mk_clean(raw: u64) -> u64;
     /// `pte_modify()`: new protection, same page and state.

@@ -77,6 +77,7 @@ impl<const SOFT_DIRTY: bool> Arch for X86_64Format<SOFT_DIRTY> {
     const SWP_OFFSET_BITS: u32 = 50;
     const FLUSH_CEILING: u64 = 33;
     const BREAK_BEFORE_MAKE: bool = false;
+    const SOFTWARE_AD: bool = false;
 
     fn page_prot(access: Access, sharing: Sharing) -> PageProt {
         let Access { read, write, exec } = access;
@@ -151,6 +152,14 @@ impl<const SOFT_DIRTY: bool> Arch for X86_64Format<SOFT_DIRTY> {
 
     fn mk_dirty(raw: u64) -> u64 {
         save_dirty(raw | DIRTY | Self::SOFT_DIRTY)
+    }
+
+    fn is_write_noted(raw: u64) -> bool {
+        raw & DIRTY != 0
+    }
+
+    fn hw_write(raw: u64) -> u64 {
+        raw | DIRTY
     }
 
     fn mk_clean(raw: u64) -> u64 {

@@ -1,15 +1,15 @@
 //! The tables beside the steps: kernel, architecture, features, limits, files.
 
 use sim_core::{
-    Arch, Bytes, CopyOnFork, FileKind, FileSpec, Limits, Profile, Setup, ThpEnabled, ThpSetup,
-    UffdFeatures,
+    Arch, Bytes, CopyOnFork, FileKind, FileSpec, Limits, MmuSetup, Profile, Setup, ThpEnabled,
+    ThpSetup, UffdFeatures,
 };
 use toml::de::DeValue;
 
 use super::context::{Context, Fields, Value, span_of, table};
 use super::{scalar, words};
 use crate::diagnostics::Diagnostic;
-use crate::language::{FILE, LIMITS, THP, UFFD};
+use crate::language::{FILE, LIMITS, MMU, THP, UFFD};
 use crate::scenario::{BOOL_FEATURES, FeatureSwitch, Overrides};
 
 /// A limit that is so large that nobody meant it.
@@ -39,6 +39,9 @@ pub(super) fn setup(
     }
     if let Some(value) = top.get("thp") {
         setup.thp = thp(cx, value).unwrap_or_default();
+    }
+    if let Some(value) = top.get("mmu") {
+        setup.mmu = mmu(cx, value).unwrap_or_default();
     }
     if let Some(value) = top.get("uffd") {
         setup.uffd = uffd(cx, value).unwrap_or_default();
@@ -126,6 +129,20 @@ fn limits(cx: &mut Context, value: &Value<'_>) -> Option<Limits> {
         scalar::boolean,
     );
     Some(limits)
+}
+
+fn mmu(cx: &mut Context, value: &Value<'_>) -> Option<MmuSetup> {
+    let fields = table(cx, value, "a table of what the MMU does")?;
+    fields.refuse_unknown(cx, "[mmu]", MMU);
+    let mut mmu = MmuSetup::default();
+    let switches = [
+        ("hw_access_flag", &mut mmu.hw_access_flag),
+        ("hw_dirty", &mut mmu.hw_dirty),
+    ];
+    for (name, switch) in switches {
+        set(cx, &fields, name, switch, scalar::boolean);
+    }
+    Some(mmu)
 }
 
 fn thp(cx: &mut Context, value: &Value<'_>) -> Option<ThpSetup> {
