@@ -4,7 +4,7 @@
 //!
 //! | step | |
 //! |--|--|
-//! | `map 0..4 rw` | private anonymous memory, fixed; then `shared`, `droppable`, `noreplace`, `growsdown`, `file` or `memfd` (offset: the page number) |
+//! | `map 0..4 rw` | private anonymous memory, fixed; then `shared`, `droppable`, `noreplace`, `growsdown`, `noreserve`, `file` or `memfd` (offset: the page number) |
 //! | `unmap 0..4` `protect 0..4 r` `seal 0..4` `lock 0..4` | |
 //! | `write 2` | the page's VMA gets an anon_vma |
 //! | `remap 0..4 6 maymove fixed to 9` | mremap of 4 pages to 6, flags, address |
@@ -154,6 +154,7 @@ impl Script {
                     call.flags.insert(MapFlags::FIXED_NOREPLACE);
                 }
                 "growsdown" => call.flags.insert(MapFlags::GROWSDOWN),
+                "noreserve" => call.flags.insert(MapFlags::NORESERVE),
                 "file" => kind = Some((FileId(0), MappedKind::Regular)),
                 "memfd" => kind = Some((FileId(1), MappedKind::Memfd)),
                 other => panic!("no attribute {other}"),

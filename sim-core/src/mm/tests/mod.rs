@@ -5,6 +5,7 @@ mod calls;
 mod copy;
 mod fail;
 mod fork;
+mod kernel;
 mod life;
 mod limits;
 mod madvise;
