@@ -78,8 +78,12 @@ pub(crate) fn run(arguments: &VerifyArguments, output: &mut Output) -> Result<En
     ending(&verdicts)
 }
 
-/// Why a scenario cannot agree: it switches behaviours to what the kernel does not do.
+/// Why a scenario cannot agree: it switches behaviours to what the kernel does not do, or cannot be
+/// asked to do.
 fn other_behaviour(scenario: &Scenario, features: Features) -> Option<String> {
+    if scenario.setup.thp.read_only_thp_for_fs {
+        return Some("whether files have huge pages is decided when a kernel is built".to_owned());
+    }
     let differs = |switch: &&FeatureSwitch| {
         let mut switched = features;
         switch.apply(&mut switched);

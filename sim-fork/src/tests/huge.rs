@@ -209,6 +209,38 @@ fn moves_and_splits() {
     );
 }
 
+/// K-11: a page table of pages from sixteen huge pages, made by moves that shrink and moves that
+/// grow in turn, is collapsed.
+#[test]
+fn pieces_of_many_huge_pages() {
+    let (block, aside, piece) = (4096, 16384, 32);
+    for collapse in ["advise 3584..4096 collapse", "khugepaged 2"] {
+        let mut lines = format!("map {block}..{} rw anon\n", block + 512);
+        lines += &format!("advise {block}..{} hugepage\n", block + 512);
+        for n in 0..16 {
+            let (had, has) = (block - n * piece, (n + 1) * piece);
+            lines += &format!("write {block}..{} {}\n", block + piece, n + 1);
+            lines += &format!("smaps {block} AnonHugePages = 2048\n");
+            lines += &format!("move {had}..{} {aside}..{}\n", block + 512, aside + has);
+            lines += &format!("smaps {aside} AnonHugePages = 0\n");
+            lines += &format!(
+                "move {aside}..{} {}..{}\n",
+                aside + has,
+                block - has,
+                block + 512
+            );
+        }
+        lines += &format!("unmap {block}..{}\n", block + 512);
+        lines += "vmas = 3584..4096 rw-p\nsmaps 3584 AnonHugePages = 0\nsmaps 3584 Rss = 2048\n";
+        lines += &format!("{collapse}\nsmaps 3584 AnonHugePages = 2048\n");
+        for n in 0..16 {
+            lines += &format!("read {} = {}\n", 3584 + n * piece, n + 1);
+            lines += &format!("read {} = {}\n", 3584 + n * piece + 31, n + 1);
+        }
+        huge(&lines);
+    }
+}
+
 #[test]
 fn failing_allocations() {
     for nth in 1..8 {
