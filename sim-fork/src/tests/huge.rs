@@ -213,31 +213,35 @@ fn moves_and_splits() {
 /// grow in turn, is collapsed.
 #[test]
 fn pieces_of_many_huge_pages() {
-    let (block, aside, piece) = (4096, 16384, 32);
+    let (block, end, aside, piece) = (4096, 4608, 16384, 32);
     for collapse in ["advise 3584..4096 collapse", "khugepaged 2"] {
-        let mut lines = format!("map {block}..{} rw anon\n", block + 512);
-        lines += &format!("advise {block}..{} hugepage\n", block + 512);
+        let mut lines = vec![
+            format!("map {block}..{end} rw anon"),
+            format!("advise {block}..{end} hugepage"),
+        ];
         for n in 0..16 {
             let (had, has) = (block - n * piece, (n + 1) * piece);
-            lines += &format!("write {block}..{} {}\n", block + piece, n + 1);
-            lines += &format!("smaps {block} AnonHugePages = 2048\n");
-            lines += &format!("move {had}..{} {aside}..{}\n", block + 512, aside + has);
-            lines += &format!("smaps {aside} AnonHugePages = 0\n");
-            lines += &format!(
-                "move {aside}..{} {}..{}\n",
-                aside + has,
-                block - has,
-                block + 512
-            );
+            lines.extend([
+                format!("write {block}..{} {}", block + piece, n + 1),
+                format!("smaps {block} AnonHugePages = 2048"),
+                format!("move {had}..{end} {aside}..{}", aside + has),
+                format!("smaps {aside} AnonHugePages = 0"),
+                format!("move {aside}..{} {}..{end}", aside + has, block - has),
+            ]);
         }
-        lines += &format!("unmap {block}..{}\n", block + 512);
-        lines += "vmas = 3584..4096 rw-p\nsmaps 3584 AnonHugePages = 0\nsmaps 3584 Rss = 2048\n";
-        lines += &format!("{collapse}\nsmaps 3584 AnonHugePages = 2048\n");
-        for n in 0..16 {
-            lines += &format!("read {} = {}\n", 3584 + n * piece, n + 1);
-            lines += &format!("read {} = {}\n", 3584 + n * piece + 31, n + 1);
+        lines.extend([
+            format!("unmap {block}..{end}"),
+            "vmas = 3584..4096 rw-p".to_owned(),
+            "smaps 3584 AnonHugePages = 0".to_owned(),
+            "smaps 3584 Rss = 2048".to_owned(),
+            collapse.to_owned(),
+            "smaps 3584 AnonHugePages = 2048".to_owned(),
+        ]);
+        for page in (0..512).step_by(31) {
+            let number = page / piece + 1;
+            lines.push(format!("read {} = {number}", 3584 + page));
         }
-        huge(&lines);
+        huge(&lines.join("\n"));
     }
 }
 
