@@ -171,7 +171,7 @@ impl<S: VmaStore> Mm<S> {
     }
 
     /// Locks a VMA for writing before anything is computed from its flags: readers of its lock may
-    /// set one of them. With `stale_vma_flags` it is locked when it is changed.
+    /// set one of them. DEVIATION: 6.19 locks it when it is changed, as `stale_vma_flags` does.
     pub(super) fn start_modify(&mut self, id: VmaId) {
         if !self.config.features.stale_vma_flags && !Mutant::ModifyFlagsEarly.is_active() {
             self.start_write(id);

@@ -80,3 +80,29 @@ classes! {
     StoreChunks = (9, Never, "the memory of a store's nodes"),
     Events = (9, Never, "the log of events"),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// docs/concurrency.md shows this order.
+    #[test]
+    fn the_order_is_documented() {
+        let text = include_str!("../../../docs/concurrency.md");
+        for class in Class::ALL {
+            let nesting = match class.nesting() {
+                Nesting::Never => "never",
+                Nesting::Readers => "for reading, said so",
+                Nesting::Ordered => "in order",
+            };
+            let (level, what) = (class.level(), class.text());
+            let row = format!("| {level} | `{class:?}` | {what} | {nesting} |");
+            assert!(text.contains(&row), "no row {row}");
+        }
+    }
+
+    #[test]
+    fn classes_are_listed_outermost_first() {
+        assert!(Class::ALL.is_sorted_by_key(|class| class.level()));
+    }
+}
