@@ -157,7 +157,7 @@ fn counters_and_csv() {
     let output = bench(&["--csv", "link"]);
     let text = String::from_utf8_lossy(&output.stdout);
     let columns: Vec<_> = text.lines().map(|line| line.split(',').count()).collect();
-    assert_eq!(columns, [11, 11], "{text}");
+    assert_eq!(columns, [12, 12], "{text}");
 }
 
 #[test]
