@@ -28,6 +28,6 @@ pub use lockdep::class;
 pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};
 pub use mutant::Mutant;
 pub use read_mostly::{ReadMostly, ReadMostlyGuard};
-pub use seqcount::SeqCount;
+pub use seqcount::{SeqCount, Stamp};
 pub use sharded::Sharded;
 pub use vma_lock::{MmSeq, VmaLock, VmaRead};

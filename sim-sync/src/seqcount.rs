@@ -21,6 +21,11 @@ use crate::prim::atomic::{AtomicU64, Ordering, fence};
 #[derive(Debug)]
 pub struct SeqCount(AtomicU64);
 
+/// When a reader began.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "what was read has to be validated"]
+pub struct Stamp(u64);
+
 impl Default for SeqCount {
     fn default() -> Self {
         Self::new()
@@ -53,27 +58,46 @@ impl SeqCount {
         self.0.store(seq + 1, order);
     }
 
+    /// Is there a change under way? For the writer.
+    #[inline]
+    pub fn is_changing(&self) -> bool {
+        !self.0.load(Ordering::Relaxed).is_multiple_of(2)
+    }
+
     /// What `look` sees between two changes; `None` if there was a change each time of `attempts`.
     ///
     /// `look` may see any mixture of states; what it returns then is dropped.
     #[inline]
     pub fn read<T>(&self, attempts: u32, mut look: impl FnMut() -> T) -> Option<T> {
         for _ in 0..attempts {
-            let order = Mutant::SeqReadRelaxed.weakens(Ordering::Acquire);
-            let before = self.0.load(order);
-            if before.is_multiple_of(2) || Mutant::SeqReadOdd.is_active() {
+            if let Some(stamp) = self.start() {
                 let seen = look();
-                if !Mutant::SeqReadNoFence.is_active() {
-                    fence(Ordering::Acquire);
-                }
-                let unchanged = self.0.load(Ordering::Relaxed) == before;
-                if unchanged || Mutant::SeqReadUnchecked.is_active() {
+                if self.is_same(stamp) {
                     return Some(seen);
                 }
             }
             std::hint::spin_loop();
         }
         None
+    }
+
+    /// Before something is read (`read_seqcount_begin()`); `None` during a change.
+    #[inline]
+    pub fn start(&self) -> Option<Stamp> {
+        let order = Mutant::SeqReadRelaxed.weakens(Ordering::Acquire);
+        let seq = self.0.load(order);
+        (seq.is_multiple_of(2) || Mutant::SeqReadOdd.is_active()).then_some(Stamp(seq))
+    }
+
+    /// After it was read: was there no change (`read_seqcount_retry()`)?
+    ///
+    /// Of several things that are read together, those read first are asked last.
+    #[inline]
+    pub fn is_same(&self, stamp: Stamp) -> bool {
+        if !Mutant::SeqReadNoFence.is_active() {
+            fence(Ordering::Acquire);
+        }
+        self.0.load(Ordering::Relaxed) == stamp.0 || Mutant::SeqReadUnchecked.is_active()
     }
 }
 

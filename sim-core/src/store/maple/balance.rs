@@ -35,6 +35,7 @@ impl MapleStore {
         let Some(depth) = self.height.checked_sub(1) else {
             return;
         };
+        self.reshape();
         let pair = self.siblings(self.finger.path[depth]);
         let (mut left, mut right) = self.leaves.pair(pair.left, pair.right);
         if !left.join_bases(&mut right) {

@@ -81,9 +81,11 @@ impl MapleStore {
         let leaf = &self.leaves[id];
         let fits = self.free_from(leaf, slot) <= start && end <= self.free_to(leaf, slot);
         assert!(fits, "{} overlaps an entry", entry.range);
+        self.touch(id);
         while self.leaves[id].is_full() || !self.leaves.edit(id).admit(start) {
             self.split_leaf(slot, start);
             (id, slot) = self.seek(start);
+            self.touch(id);
         }
         let mut leaf = self.leaves.edit(id);
         leaf.insert(slot, entry);
@@ -96,6 +98,7 @@ impl MapleStore {
     /// Takes out the entry that starts at `start`.
     pub(super) fn take(&mut self, start: u64) -> Entry {
         let (id, slot) = self.seek_entry(start);
+        self.touch(id);
         let mut leaf = self.leaves.edit(id);
         let entry = leaf.remove(slot);
         let (len, was_last) = (leaf.len(), slot == leaf.len());
@@ -117,6 +120,7 @@ impl MapleStore {
         let fits =
             self.free_from(leaf, slot) <= new_start && new_end <= self.free_to(leaf, slot + 1);
         assert!(fits, "{to} overlaps an entry");
+        self.touch(id);
         let stays = new_start == start
             || self.finger_owns(new_start) && self.leaves.edit(id).admit(new_start);
         if !stays {
@@ -147,6 +151,7 @@ impl MapleStore {
     /// Splits the finger's leaf for an entry that comes to `slot` and starts at `start`: the leaf is
     /// full, or too far away (then a second split may be needed).
     fn split_leaf(&mut self, slot: usize, start: u64) {
+        self.reshape();
         let left_id = self.finger.leaf;
         let right_id = self.leaves.alloc();
         let (mut left, mut right) = self.leaves.pair(left_id, right_id);

@@ -29,9 +29,12 @@
 //! If a node's `gap_known` is clear, so is its parent's. All leaves have the same depth.
 //!
 //! # Readers without a lock
-//! Changes are made in place, under a sequence count over the whole store ([`SeqCount`]); a
-//! [`MapleReader`] descends with atomic loads, and what it has found counts if the count is the same
-//! as before. Meanwhile it may see any mixture of nodes: all numbers that it follows are checked.
+//! Changes are made in place, under sequence counts ([`SeqCount`](sim_sync::SeqCount)): one of each
+//! leaf for its entries, one of the store for its shape. A [`MapleReader`] descends with atomic
+//! loads, and what it has found counts if the counts of the leaf (of two, where the entry may be the
+//! last one of the leaf before) and of the shape are the same as before. Meanwhile it may see any
+//! mixture of nodes: all that it follows is checked. A count that a bracket has made odd stays so
+//! until the bracket closes; hence the answer is of one state that all brackets left behind.
 //! Nodes stay nodes of their kind as long as anyone can look ([`arena`]). See docs/concurrency.md
 //! for why not copies of nodes and epochs.
 
@@ -92,6 +95,10 @@ pub struct MapleStore {
     finger: Finger,
     /// Brackets of changes that are open.
     changes: u32,
+    /// Leaves that the outermost one has changed so far: their counts are odd until it closes.
+    touched: Vec<NodeId>,
+    /// Has it changed more than entries of leaves?
+    reshaped: bool,
     shared: Arc<Shared>,
 }
 
@@ -117,6 +124,8 @@ impl Default for MapleStore {
                 path: [nowhere; MAX_DEPTH],
             },
             changes: 0,
+            touched: Vec::new(),
+            reshaped: false,
             shared,
         }
     }
@@ -126,6 +135,37 @@ impl MapleStore {
     /// Bytes that the store takes from the allocator.
     pub fn bytes(&self) -> Bytes {
         Bytes((self.leaves.bytes() + self.inners.bytes()) as u64)
+    }
+
+    /// The entries of a leaf are about to change: whoever looks there without a lock has to look
+    /// again until the bracket closes.
+    #[inline]
+    fn touch(&mut self, leaf: NodeId) {
+        debug_assert!(self.changes > 0, "changes are bracketed");
+        if self.leaves[leaf].begin_change() {
+            self.touched.push(leaf);
+        }
+    }
+
+    /// Nodes are about to be linked differently, or entries to move between leaves: nobody finds
+    /// anything without a lock until the bracket closes.
+    fn reshape(&mut self) {
+        debug_assert!(self.changes > 0, "changes are bracketed");
+        if !self.reshaped {
+            self.shared.shape.begin();
+            self.reshaped = true;
+        }
+    }
+
+    /// The outermost bracket closes.
+    #[inline]
+    fn publish(&mut self) {
+        for leaf in self.touched.drain(..) {
+            self.leaves[leaf].end_change();
+        }
+        if std::mem::take(&mut self.reshaped) {
+            self.shared.shape.end();
+        }
     }
 
     /// Exchanges the root.
@@ -152,9 +192,6 @@ impl VmaStore for MapleStore {
 
     #[inline]
     fn begin_change(&mut self) {
-        if self.changes == 0 {
-            self.shared.seq.begin();
-        }
         self.changes += 1;
     }
 
@@ -163,7 +200,7 @@ impl VmaStore for MapleStore {
         assert!(self.changes > 0, "a change that ends has begun");
         self.changes -= 1;
         if self.changes == 0 {
-            self.shared.seq.end();
+            self.publish();
         }
     }
 

@@ -20,8 +20,8 @@ const ATTEMPTS: u32 = 4;
 
 /// What readers without a lock share with the store.
 pub(super) struct Shared {
-    /// Odd while the store changes.
-    pub(super) seq: SeqCount,
+    /// Odd while the shape changes: what is linked to what, and entries that move between leaves.
+    pub(super) shape: SeqCount,
     root: Link,
     leaves: Arc<Chunks<Leaf>>,
     inners: Arc<Chunks<Inner>>,
@@ -30,7 +30,7 @@ pub(super) struct Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("seq", &self.seq)
+            .field("shape", &self.shape)
             .finish_non_exhaustive()
     }
 }
@@ -39,7 +39,7 @@ impl Shared {
     /// That of a store without inner nodes.
     pub(super) fn new(leaves: &Arena<Leaf>, inners: &Arena<Inner>, root: NodeId) -> Self {
         Self {
-            seq: SeqCount::new(),
+            shape: SeqCount::new(),
             root: Link::new(root),
             leaves: Arc::clone(leaves.chunks()),
             inners: Arc::clone(inners.chunks()),
@@ -65,23 +65,34 @@ impl Shared {
         self.leaves.racy(node)
     }
 
-    /// The entry that contains `addr`, if nothing changes meanwhile. An error is that something did.
-    fn look_up(&self, addr: u64) -> Result<Option<Entry>, Changing> {
-        let key = search_key(addr);
+    /// The last entry that starts at or below `key`; an error is that something has changed.
+    #[inline]
+    fn last_at(&self, key: u64) -> Result<Option<Entry>, Changing> {
+        let shape = self.shape.start().ok_or(Changing)?;
         let leaf = self.leaf_for(key).ok_or(Changing)?;
-        let entry = if let Some(slot) = leaf.count_le(key).checked_sub(1) {
-            leaf.entry(slot).ok_or(Changing)?
-        } else {
-            let prev = leaf.prev();
-            if prev.is_none() {
-                return Ok(None);
-            }
-            let prev = self.leaves.racy(prev).ok_or(Changing)?;
-            let last = prev.len().checked_sub(1).ok_or(Changing)?;
-            prev.entry(last).ok_or(Changing)?
+        let stamp = leaf.seq().start().ok_or(Changing)?;
+        let entry = match leaf.count_le(key).checked_sub(1) {
+            Some(slot) => leaf.entry(slot),
+            None => self.last_before(&leaf)?,
         };
-        let contains = entry.range.contains(VirtAddr::new(addr));
-        Ok(contains.then_some(entry))
+        if leaf.seq().is_same(stamp) && self.shape.is_same(shape) {
+            Ok(entry)
+        } else {
+            Err(Changing)
+        }
+    }
+
+    /// The last entry of the leaf before `leaf`.
+    fn last_before(&self, leaf: &Racy<'_, Leaf>) -> Result<Option<Entry>, Changing> {
+        let prev = leaf.prev();
+        if prev.is_none() {
+            return Ok(None);
+        }
+        let prev = self.leaves.racy(prev).ok_or(Changing)?;
+        let stamp = prev.seq().start().ok_or(Changing)?;
+        let last = prev.len().checked_sub(1).ok_or(Changing)?;
+        let entry = prev.entry(last);
+        prev.seq().is_same(stamp).then_some(entry).ok_or(Changing)
     }
 }
 
@@ -98,8 +109,12 @@ impl MapleReader {
 impl StoreReader for MapleReader {
     #[inline]
     fn get(&self, addr: VirtAddr) -> Result<Option<Entry>, Changing> {
-        let shared = &*self.0;
-        let seen = shared.seq.read(ATTEMPTS, || shared.look_up(addr.get()));
-        seen.unwrap_or(Err(Changing))
+        for _ in 0..ATTEMPTS {
+            if let Ok(entry) = self.0.last_at(search_key(addr.get())) {
+                return Ok(entry.filter(|entry| entry.range.contains(addr)));
+            }
+            std::hint::spin_loop();
+        }
+        Err(Changing)
     }
 }

@@ -10,6 +10,8 @@ mod racy;
 
 use sim_sync::prim::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
+use sim_sync::SeqCount;
+
 use crate::store::{Entry, VmaId};
 use crate::{PAGE_SHIFT, PageRange, VirtAddr};
 
@@ -60,6 +62,8 @@ pub(super) struct Leaf {
     last_insert: AtomicU8,
     /// Does its parent know its widest gap? (For the root: meaningless.)
     gap_known: AtomicBool,
+    /// Odd while its entries change; goes on counting when the node is used again.
+    seq: SeqCount,
 }
 
 impl Node for Leaf {
@@ -77,6 +81,7 @@ impl Node for Leaf {
             len: AtomicU8::new(0),
             last_insert: AtomicU8::new(u8::MAX),
             gap_known: AtomicBool::new(false),
+            seq: SeqCount::new(),
         }
     }
 
@@ -130,6 +135,22 @@ impl Leaf {
     #[inline]
     pub(super) fn set_gap_known(&self, known: bool) {
         self.gap_known.store(known, Relaxed);
+    }
+
+    /// Its entries are about to change; false if that was said already.
+    #[inline]
+    pub(super) fn begin_change(&self) -> bool {
+        let first = !self.seq.is_changing();
+        if first {
+            self.seq.begin();
+        }
+        first
+    }
+
+    /// Its entries are as they are to be.
+    #[inline]
+    pub(super) fn end_change(&self) {
+        self.seq.end();
     }
 
     /// Where entries start, with the marks of unused slots.

@@ -2,6 +2,8 @@
 
 use sim_sync::prim::atomic::Ordering::Relaxed;
 
+use sim_sync::SeqCount;
+
 use crate::store::{Entry, VmaId};
 use crate::{PAGE_SHIFT, PageRange, VirtAddr};
 
@@ -10,6 +12,11 @@ use super::super::slots::Slots as _;
 use super::{LEAF_SLOTS, Leaf};
 
 impl Racy<'_, Leaf> {
+    /// The count of changes of its entries.
+    pub(in crate::store::maple) fn seq(&self) -> &SeqCount {
+        &self.0.seq
+    }
+
     /// How many entries it has.
     pub(in crate::store::maple) fn len(&self) -> usize {
         self.0.len()
