@@ -1,10 +1,13 @@
 //! What operations cost, counted: nodes, allocations and locks, for `vmsim bench --counters`.
 //!
-//! Each thread counts for itself, always: one instruction on its own memory costs less than asking
-//! whether to.
+//! Each thread counts for itself, once the program has asked for it: until then counting is a look
+//! at a flag.
 
 use std::cell::Cell;
-use std::thread::LocalKey;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Does anybody want to know?
+static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -61,34 +64,11 @@ impl Counted {
             Self::PageTable => "lock.page_table",
         }
     }
+}
 
-    #[inline]
-    const fn key(self) -> &'static LocalKey<Cell<u64>> {
-        thread_local! {
-            static NODES: Cell<u64> = const { Cell::new(0) };
-            static NODES_TAKEN: Cell<u64> = const { Cell::new(0) };
-            static NODES_GIVEN: Cell<u64> = const { Cell::new(0) };
-            static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-            static PAGES: Cell<u64> = const { Cell::new(0) };
-            static MMAP_READ: Cell<u64> = const { Cell::new(0) };
-            static MMAP_WRITE: Cell<u64> = const { Cell::new(0) };
-            static VMA_READ: Cell<u64> = const { Cell::new(0) };
-            static VMA_WRITE: Cell<u64> = const { Cell::new(0) };
-            static PAGE_TABLE: Cell<u64> = const { Cell::new(0) };
-        }
-        match self {
-            Self::Nodes => &NODES,
-            Self::NodesTaken => &NODES_TAKEN,
-            Self::NodesGiven => &NODES_GIVEN,
-            Self::Allocations => &ALLOCATIONS,
-            Self::Pages => &PAGES,
-            Self::MmapRead => &MMAP_READ,
-            Self::MmapWrite => &MMAP_WRITE,
-            Self::VmaRead => &VMA_READ,
-            Self::VmaWrite => &VMA_WRITE,
-            Self::PageTable => &PAGE_TABLE,
-        }
-    }
+thread_local! {
+    static COUNTS: [Cell<u64>; Counted::ALL.len()] =
+        const { [const { Cell::new(0) }; Counted::ALL.len()] };
 }
 
 /// Counts one.
@@ -100,15 +80,26 @@ pub fn count(what: Counted) {
 /// Counts several.
 #[inline]
 pub fn add(what: Counted, number: usize) {
-    let key = what.key();
-    key.set(key.get() + number as u64);
+    if WANTED.load(Relaxed) {
+        add_wanted(what, number);
+    }
 }
 
-/// What this thread has counted since it last asked.
+#[cold]
+fn add_wanted(what: Counted, number: usize) {
+    COUNTS.with(|counts| {
+        let count = &counts[what as usize];
+        count.set(count.get() + number as u64);
+    });
+}
+
+/// What this thread has counted since it last asked; from the first time on all threads count.
 pub fn take() -> impl Iterator<Item = (Counted, u64)> {
-    Counted::ALL
-        .into_iter()
-        .map(|what| (what, what.key().replace(0)))
+    WANTED.store(true, Relaxed);
+    Counted::ALL.into_iter().map(|what| {
+        let count = COUNTS.with(|counts| counts[what as usize].replace(0));
+        (what, count)
+    })
 }
 
 #[cfg(test)]
