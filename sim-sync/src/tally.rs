@@ -93,9 +93,13 @@ fn add_wanted(what: Counted, number: usize) {
     });
 }
 
-/// What this thread has counted since it last asked; from the first time on all threads count.
+/// All threads begin to count, or no longer do.
+pub fn set_wanted(wanted: bool) {
+    WANTED.store(wanted, Relaxed);
+}
+
+/// What this thread has counted since it last asked.
 pub fn take() -> impl Iterator<Item = (Counted, u64)> {
-    WANTED.store(true, Relaxed);
     Counted::ALL.into_iter().map(|what| {
         let count = COUNTS.with(|counts| counts[what as usize].replace(0));
         (what, count)
@@ -108,6 +112,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_gone() {
+        set_wanted(true);
         take().for_each(drop);
         for (what, number) in Counted::ALL.into_iter().zip(1..) {
             add(what, number);

@@ -87,6 +87,7 @@ fn play(player: &mut Player<Simulated>, record: bool) -> Result<(Count, Vec<Even
     run_all(target, &round.before)?;
     target.record_events(record)?;
     target.take_events()?;
+    tally::set_wanted(true);
     tally::take().for_each(drop);
     match &round.timed {
         Timed::Steps(steps) => run_all(target, steps)?,
@@ -94,6 +95,7 @@ fn play(player: &mut Player<Simulated>, record: bool) -> Result<(Count, Vec<Even
             target.find_vmas(addresses)?;
         }
     }
+    tally::set_wanted(false);
     let counted = tally::take().filter(|(_, number)| *number > 0);
     let counts = counted.map(|(what, number)| (what.name().to_owned(), number));
     let count = Count {
