@@ -20,7 +20,8 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use sim_core::{
-    Advice, Bytes, Call, MapFlags, MmapArgs, MremapArgs, PAGE_SIZE, Pid, Setup, SyscallRange,
+    Advice, Bytes, Call, LruBatches, MapFlags, MmapArgs, MremapArgs, PAGE_SIZE, Pid, Setup,
+    SyscallRange,
 };
 
 use super::Options;
@@ -78,6 +79,8 @@ impl History {
         let mut generator = Generator::new(mode, seed);
         let mut setup = options.setup.clone();
         generator.prepare(&mut setup);
+        // Threads have no batches of pages that wait for reclaim's lists: all happens at once.
+        setup.lru_batches = LruBatches::Drained;
         let most = match kind {
             Kind::Orders => 24,
             Kind::Storm => 40,
