@@ -4,6 +4,7 @@
 mod batches;
 mod cow;
 mod dumps;
+mod every_call;
 mod exec;
 mod failures;
 mod faults;

@@ -154,3 +154,46 @@ fn stores_refuse_the_other_operation() {
     refusals::<BTreeStore>();
     refusals::<RangeMapStore>();
 }
+
+/// T-14 … T-18 of `tools/testing/radix-tree/maple.c`: where a range of a size fits in a window.
+#[test]
+fn gaps_are_found_in_windows() {
+    use crate::store::{BTreeStore, MapleStore, RangeMapStore, VmaStore};
+    fn check<S: VmaStore>() {
+        let page = |n: u64| VirtAddr::new(n * PAGE_SIZE);
+        let pages = |start, end| crate::PageRange::new(page(start), page(end));
+        let mut store = S::default();
+        store.reserve(20).expect("memory");
+        for n in (10..210).step_by(10).filter(|&n| n != 160) {
+            store.insert(pages(n, n + 10), VmaId(n as u32));
+        }
+        // The window's first and last page, the size, the place of the lowest and highest fit.
+        for (first, last, size, lowest, highest) in [
+            (0, 100, 9, Some(0), Some(1)),
+            (0, 100, 4, Some(0), Some(6)),
+            (0, 100, 11, None, None),
+            (5, 100, 6, None, None),
+            (0, 8, 10, None, None),
+            (100, 163, 6, None, None),
+            (5, 90, 10, None, None),
+            (5, 90, 5, Some(5), Some(5)),
+            (6, 90, 5, None, None),
+            (5, 217, 9, Some(160), Some(161)),
+            (100, 218, 3, Some(160), Some(216)),
+            (100, 218, 16, None, None),
+            (167, 200, 4, None, None),
+            (100, 162, 4, None, None),
+        ] {
+            let window = pages(first, last + 1);
+            let len = crate::Bytes::from_pages(size);
+            let low = store.lowest_gap(window, len).map(|gap| gap.start());
+            let high = store.highest_gap(window, len).map(|gap| gap.end() - len);
+            let what = format!("{} {first}..={last} {size}", S::NAME);
+            assert_eq!(low, lowest.map(page), "{what}");
+            assert_eq!(high, highest.map(page), "{what}");
+        }
+    }
+    check::<MapleStore>();
+    check::<BTreeStore>();
+    check::<RangeMapStore>();
+}
