@@ -186,7 +186,7 @@ fn gaps_are_found_in_windows() {
         ] {
             let window = pages(first, last + 1);
             let len = crate::Bytes::from_pages(size);
-            let low = store.lowest_gap(window, len).map(|gap| gap.start());
+            let low = store.lowest_gap(window, len).map(crate::PageRange::start);
             let high = store.highest_gap(window, len).map(|gap| gap.end() - len);
             let what = format!("{} {first}..={last} {size}", S::NAME);
             assert_eq!(low, lowest.map(page), "{what}");
