@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use sim_core::store::{DefaultStore, VmaStore};
 use sim_core::{
-    Backend, BackendError, BrkFields, Call, Concurrent, Event, LruBatches, Outcome, Pid, Profile,
-    Setup, Signal, Snapshot, SnapshotLevel, VirtAddr,
+    Advice, Backend, BackendError, BrkFields, Call, Concurrent, Event, LruBatches, Outcome, Pid,
+    Profile, Setup, Signal, Snapshot, SnapshotLevel, VirtAddr,
 };
 use sim_pagetable::{Arch, Arm64, X86_64, X86_64NoSoftDirty};
-use sim_sync::ReadMostly;
+use sim_sync::{Mutant, ReadMostly, class};
 
 use crate::exit;
 use crate::invariants;
@@ -23,7 +23,9 @@ use crate::space::AddressSpace;
 #[derive(Debug)]
 pub struct Machine<A: Arch, S: VmaStore = DefaultStore> {
     shared: Shared,
-    processes: ReadMostly<BTreeMap<Pid, Arc<Process<A, S>>>>,
+    processes: ReadMostly<BTreeMap<Pid, Arc<Process<A, S>>>, class::Processes>,
+    /// While several threads run: which calls may bring in or take away pages of objects.
+    objects: ReadMostly<(), class::Objects>,
 }
 
 /// What the simulator offers beyond [`Backend`].
@@ -123,6 +125,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         Ok(Self {
             shared,
             processes: ReadMostly::new(BTreeMap::from([(Pid::MAIN, Arc::new(main))])),
+            objects: ReadMostly::new(()),
         })
     }
 
@@ -166,6 +169,62 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     /// Takes a process out.
     pub(crate) fn remove_process(&self, pid: Pid) {
         self.processes.update(|all| all.remove(&pid));
+    }
+}
+
+impl<A: Arch, S: VmaStore> Machine<A, S> {
+    /// A call, but for what holds for all of them.
+    fn run_unlocked(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
+        if may_change_processes(call) {
+            self.dispatch(&*self.process(pid)?, call)
+        } else {
+            // Who wants to change the processes waits without other locks, and the calls below read
+            // them recursively, so nobody waits for each other.
+            let processes = self.processes.read();
+            let process = processes.get(&pid);
+            self.dispatch(process.ok_or(BackendError::NoSuchProcess(pid))?, call)
+        }
+    }
+}
+
+/// What a call may do to the pages of objects. In Linux a fault and a call that takes pages away
+/// meet at the page's lock and at the object's `invalidate_lock`.
+enum UseOfObjects {
+    /// It may map pages that the objects have or get.
+    BringsIn,
+    /// It may take them out of the objects.
+    TakesAway,
+    /// It leaves them alone, but for its own mappings of them.
+    Neither,
+}
+
+const fn use_of_objects(call: &Call) -> UseOfObjects {
+    match call {
+        Call::Truncate { .. }
+        | Call::PunchHole { .. }
+        | Call::Khugepaged { .. }
+        | Call::Reclaim(_)
+        | Call::ReclaimPages(_) => UseOfObjects::TakesAway,
+        Call::Madvise { advice, .. } => match advice {
+            Advice::Remove | Advice::Collapse | Advice::Cold | Advice::Pageout => {
+                UseOfObjects::TakesAway
+            }
+            Advice::PopulateRead | Advice::PopulateWrite | Advice::Willneed => {
+                UseOfObjects::BringsIn
+            }
+            _others => UseOfObjects::Neither,
+        },
+        Call::Access { .. }
+        | Call::Mmap(_)
+        | Call::Mremap(_)
+        | Call::Brk(_)
+        | Call::Mprotect { .. }
+        | Call::Mlock { .. }
+        | Call::Mlockall(_)
+        | Call::UffdCopy { .. }
+        | Call::UffdZeropage(_)
+        | Call::UffdMove { .. } => UseOfObjects::BringsIn,
+        _others => UseOfObjects::Neither,
     }
 }
 
@@ -214,14 +273,19 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
             self.shared.fail().arm(*nth);
             return Ok(Outcome::OK);
         }
-        let outcome = if may_change_processes(call) {
-            self.dispatch(&*self.process(pid)?, call)
-        } else {
-            // Who wants to change the processes waits without other locks, and the calls below read
-            // them recursively, so nobody waits for each other.
-            let processes = self.processes.read();
-            let process = processes.get(&pid);
-            self.dispatch(process.ok_or(BackendError::NoSuchProcess(pid))?, call)
+        let outcome = match use_of_objects(call) {
+            UseOfObjects::TakesAway
+                if self.shared.is_concurrent() && !Mutant::ObjectsUnlocked.is_active() =>
+            {
+                self.objects.update(|()| self.run_unlocked(pid, call))
+            }
+            UseOfObjects::BringsIn if self.shared.is_concurrent() => {
+                let _others_too = self.objects.read();
+                self.run_unlocked(pid, call)
+            }
+            UseOfObjects::TakesAway | UseOfObjects::BringsIn | UseOfObjects::Neither => {
+                self.run_unlocked(pid, call)
+            }
         };
         if outcome == Ok(Outcome::Signal(Signal::SIGKILL)) {
             // Memory is short, and the out-of-memory killer has nobody else to choose.

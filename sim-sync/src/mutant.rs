@@ -67,6 +67,8 @@ mutants! {
     GuardFlagLate,
     /// Retraction looks at a VMA's flag before it has locked the page table.
     RetractTestsEarly,
+    /// Pages of objects are taken away while others bring them in.
+    ObjectsUnlocked,
     /// A table that was seen empty is freed after its lock was let go.
     FreeTableUnlocked,
 }

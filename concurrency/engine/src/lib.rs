@@ -16,7 +16,8 @@ use shuttle::{Config, FailurePersistence, Runner};
 use sim_sync::Mutant;
 
 pub use world::{
-    MAIN, World, advise, collapse, fork, map, map_file, protect, range, read, unmap, write,
+    MAIN, World, advise, collapse, fork, map, map_file, protect, range, read, truncate, unmap,
+    write,
 };
 
 /// A check over schedules, and the mistakes that it notices.

@@ -80,6 +80,14 @@ pub fn collapse() -> Call {
     advise(0, 512, Advice::Collapse)
 }
 
+/// Cuts the machine's file down to so many pages.
+pub fn truncate(pages: u64) -> Call {
+    Call::Truncate {
+        file: FileId(0),
+        size: Bytes::from_pages(pages),
+    }
+}
+
 /// Reads pages.
 pub fn read(first: u64, end: u64) -> Call {
     Call::Access {

@@ -3,7 +3,8 @@
 use sim_core::{Advice, Outcome, Pid, Prot};
 use sim_sync::Mutant;
 use vmsim_schedules::{
-    Check, MAIN, World, advise, collapse, fork, map, map_file, protect, read, unmap, write,
+    Check, MAIN, World, advise, collapse, fork, map, map_file, protect, read, truncate, unmap,
+    write,
 };
 
 const CHILD: Pid = Pid(1);
@@ -163,6 +164,59 @@ fn fault_beside_writer_of_another_vma() {
         },
         mutants: &[],
         schedules: 200,
+    }
+    .run();
+}
+
+/// A fault in a file against truncation: afterwards nothing is mapped that the file does not have.
+#[test]
+fn fault_against_truncation() {
+    Check {
+        model: || {
+            let world = World::new(&[map_file(0, 4), write(1, 2, 1)]);
+            let (truncated, _) = world.both(truncate(0), write(0, 2, 7));
+            assert!(truncated.is_ok());
+            assert!(world.faults(MAIN, 0) && world.faults(MAIN, 1), "SIGBUS");
+            world.check();
+        },
+        mutants: &[Mutant::ObjectsUnlocked],
+        schedules: 300,
+    }
+    .run();
+}
+
+/// A write to a file that is being collapsed is not lost.
+#[test]
+fn fault_against_collapse_of_a_file() {
+    Check {
+        model: || {
+            let prepare = [map_file(0, 512), write(0, 4, 1), fork(CHILD)];
+            let world = World::new(&prepare);
+            let (_, written) = world.both_of((CHILD, collapse()), (MAIN, write(2, 4, 7)));
+            assert!(written.is_ok());
+            assert_eq!(world.run(CHILD, &read(3, 4)), Outcome::Value(7));
+            world.check();
+        },
+        mutants: &[Mutant::ObjectsUnlocked],
+        schedules: 150,
+    }
+    .run();
+}
+
+/// A write to memory that is being collapsed is not lost.
+#[test]
+fn fault_against_collapse() {
+    Check {
+        model: || {
+            let world = World::new(&[map(0, 512), write(0, 4, 1)]);
+            let (_, written) = world.both(collapse(), write(2, 5, 7));
+            assert!(written.is_ok());
+            assert_eq!(world.run(MAIN, &read(3, 4)), Outcome::Value(7));
+            assert_eq!(world.run(MAIN, &read(1, 2)), Outcome::Value(1));
+            world.check();
+        },
+        mutants: &[],
+        schedules: 150,
     }
     .run();
 }

@@ -62,6 +62,7 @@ pub enum Nesting {
 }
 
 classes! {
+    Objects = (0, Never, "pages of objects: many bring them in, or one takes them away (invalidate_lock)"),
     Processes = (0, Readers, "the table of processes"),
     Mmap = (1, Readers, "mmap_lock"),
     Vma = (2, Readers, "a VMA's lock, for reading"),
