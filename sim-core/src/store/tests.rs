@@ -259,7 +259,7 @@ fn ascending_and_descending_insertions_fill_leaves() {
         let mut store = MapleStore::default();
         store.insert(pages(0, 1), VmaId(0));
         store.insert(pages(1_000_000, 1_000_001), VmaId(1));
-        let count = sized(10_000, 70);
+        let count = sized(10_000, 40);
         for number in 0..count {
             let at = if descending {
                 900_000 - number * 2
@@ -271,7 +271,7 @@ fn ascending_and_descending_insertions_fill_leaves() {
         store.check_invariants();
         let leaves = store.leaves_in_use();
         assert!(
-            leaves * 28 < count as usize + 56,
+            leaves * 28 < count as usize + 86,
             "leaves are nearly full: {leaves}"
         );
     }

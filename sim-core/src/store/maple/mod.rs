@@ -95,8 +95,10 @@ pub struct MapleStore {
     finger: Finger,
     /// Brackets of changes that are open.
     changes: u32,
-    /// Leaves that the outermost one has changed so far: their counts are odd until it closes.
-    touched: Vec<NodeId>,
+    /// The first leaf that the outermost one has changed: its count is odd until it closes.
+    touched: NodeId,
+    /// The others.
+    touched_more: Vec<NodeId>,
     /// Has it changed more than entries of leaves?
     reshaped: bool,
     shared: Arc<Shared>,
@@ -124,7 +126,8 @@ impl Default for MapleStore {
                 path: [nowhere; MAX_DEPTH],
             },
             changes: 0,
-            touched: Vec::new(),
+            touched: NodeId::NONE,
+            touched_more: Vec::new(),
             reshaped: false,
             shared,
         }
@@ -142,8 +145,13 @@ impl MapleStore {
     #[inline]
     fn touch(&mut self, leaf: NodeId) {
         debug_assert!(self.changes > 0, "changes are bracketed");
-        if self.leaves[leaf].begin_change() {
-            self.touched.push(leaf);
+        if !self.leaves[leaf].begin_change() {
+            return;
+        }
+        if self.touched.is_none() {
+            self.touched = leaf;
+        } else {
+            self.touched_more.push(leaf);
         }
     }
 
@@ -160,7 +168,11 @@ impl MapleStore {
     /// The outermost bracket closes.
     #[inline]
     fn publish(&mut self) {
-        for leaf in self.touched.drain(..) {
+        let first = std::mem::replace(&mut self.touched, NodeId::NONE);
+        if !first.is_none() {
+            self.leaves[first].end_change();
+        }
+        while let Some(leaf) = self.touched_more.pop() {
             self.leaves[leaf].end_change();
         }
         if std::mem::take(&mut self.reshaped) {
