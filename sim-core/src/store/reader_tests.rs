@@ -69,6 +69,8 @@ const GROUPS: u64 = if cfg!(miri) { 8 } else { 1_000 };
 const CHANGES: u64 = if cfg!(miri) { 24 } else { 50_000 };
 /// Answers that each reader waits for, whatever the scheduler does.
 const ANSWERS: u64 = if cfg!(miri) { 10 } else { 1_000 };
+/// Changes after which the writer lets readers run that have no answers yet.
+const YIELD_EVERY: u64 = if cfg!(miri) { 4 } else { 1_000 };
 /// Every so many changes, single pages come to all groups, or go.
 const CROWD_EVERY: u64 = CHANGES.div_ceil(4);
 
@@ -277,7 +279,7 @@ fn readers_never_miss_what_is_always_there() {
             if number % CROWD_EVERY == 0 {
                 writer.crowd();
             }
-            if number % 1_000 == 0 && !all_answered() {
+            if number % YIELD_EVERY == 0 && !all_answered() {
                 thread::yield_now();
             }
             writer.change();

@@ -13,8 +13,8 @@
 //! - **Search** looks at keys only, which lie together, and counts instead of branching
 //!   ([`search`]).
 //! - **Leaves** keep page offsets of 32 bits instead of addresses ([`leaf`]).
-//! - **Nodes** lie in two vectors and refer to each other by number ([`arena`]). Nodes that are
-//!   given back are used again; a split followed by a merge allocates nothing.
+//! - **Nodes** lie in chunks that never move ([`arena`]). Nodes that are given back are used again; a
+//!   split followed by a merge allocates nothing.
 //! - **The finger** is the leaf of the last change with the path to it. A change near the last one
 //!   does not descend.
 //! - **Splits** leave nearly full leaves behind where entries come in order; leaves merge only at a
