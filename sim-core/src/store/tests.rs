@@ -301,7 +301,7 @@ fn a_split_and_a_merge_change_no_node_at_any_place() {
 #[test]
 fn reserved_insertions_take_no_memory() {
     let mut store = MapleStore::default();
-    for number in 0..sized(3_000, 40) {
+    for number in 0..sized(3_000, 20) {
         store.reserve(2).expect("memory");
         let bytes = store.bytes();
         let at = number * 7_919 % 100_000 * 4;
@@ -314,7 +314,7 @@ fn reserved_insertions_take_no_memory() {
 
 #[test]
 fn drained_stores_are_one_leaf_again() {
-    let count = sized(5_000, 70);
+    let count = sized(5_000, 71);
     for step in [1, 7, count - 1] {
         let mut store = MapleStore::default();
         for number in 0..count {
