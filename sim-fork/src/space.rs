@@ -17,8 +17,8 @@ use crate::shared::Shared;
 /// What `struct mm_struct` is in Linux: shared by the processes that `CLONE_VM` made.
 #[derive(Debug)]
 pub struct AddressSpace<A: Arch, S: VmaStore> {
-    /// The VMAs; the lock is mmap_lock. Calls take it through [`read`](Self::read) and
-    /// [`write`](Self::write).
+    /// The VMAs; the lock is mmap_lock. Calls take it through `read` and
+    /// `write`, which record it.
     pub mm: MmapLock<Mm<S>>,
     /// What happens in it.
     pub events: Arc<EventLog>,

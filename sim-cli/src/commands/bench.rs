@@ -200,13 +200,23 @@ fn groups(
         for &size in sizes(arguments, workload) {
             let mut rivals = Vec::new();
             for &threads in &arguments.threads {
+                let beside_threads = arguments.threads.iter().any(|threads| *threads > 1);
                 let spec = Spec {
                     threads: threads as usize,
-                    beside_threads: arguments.threads.iter().any(|threads| *threads > 1),
+                    beside_threads,
+                    locks: beside_threads,
                     seed: arguments.seed,
                     ..sized(workload, size)
                 };
                 rivals.extend(measured(arguments, machines, &spec, scripts));
+                if beside_threads && threads == 1 {
+                    // What locks cost a single thread.
+                    let without = Spec {
+                        locks: false,
+                        ..spec
+                    };
+                    rivals.extend(measured(arguments, &machines[..1], &without, scripts));
+                }
             }
             groups.push(Group { rivals });
         }
@@ -255,7 +265,8 @@ fn measured(
             },
         }));
     }
-    if arguments.live && spec.workload.not_live().is_none() {
+    let once = spec.locks == spec.beside_threads;
+    if arguments.live && once && spec.workload.not_live().is_none() {
         rivals.push(Rival {
             spec: spec.clone(),
             on: On::Kernel(live::start_bench(spec)),
@@ -288,11 +299,16 @@ impl Ready {
                     .map_err(BenchError::from)
                     .and_then(|machine| Player::new(machine, &spec))
                     .map_err(|error| (name, error))?;
+                let without_locks = spec.beside_threads && !spec.locks;
                 Ok(Self {
                     spec,
                     store: store.name(),
                     kernel: kernel.profile.name().to_owned(),
-                    features,
+                    features: if without_locks {
+                        "no locks".to_owned()
+                    } else {
+                        features
+                    },
                     simulated: Some((store, kernel)),
                     contestant: Box::new(player),
                 })

@@ -49,6 +49,8 @@ pub struct Player<T> {
     works: Vec<Box<dyn Work>>,
     /// The clock for a single thread.
     by: Clock,
+    /// Whether locks are taken.
+    locks: bool,
     /// What reading the clock takes, and calling the target.
     clock: f64,
 }
@@ -72,6 +74,7 @@ impl<T: Target> Player<T> {
             } else {
                 Clock::Thread
             },
+            locks: spec.locks || spec.threads > 1,
             clock: 0.0,
         };
         for work in &mut player.works {
@@ -163,9 +166,9 @@ impl<T: Target> Player<T> {
             self.before(round)?;
         }
         self.target.begin();
-        repeat.nanoseconds += match &rounds[..] {
-            [round] => timed(&self.target, &round.timed, self.by)?,
-            several => self.at_once(several)?,
+        repeat.nanoseconds += match (&rounds[..], self.by) {
+            ([round], Clock::Thread) => timed(&self.target, &round.timed, self.by)?,
+            (rounds, _) => self.at_once(rounds)?,
         };
         self.target.end();
         for round in &rounds {
@@ -178,7 +181,7 @@ impl<T: Target> Player<T> {
     /// From the start of the first thread to the end of the last one.
     fn at_once(&self, rounds: &[Round]) -> Result<f64, BenchError> {
         let (gate, target) = (Gate::new(rounds.len()), &self.target);
-        target.set_concurrent(true);
+        target.set_concurrent(self.locks);
         let times: Vec<_> = thread::scope(|scope| {
             let runs: Vec<_> = rounds
                 .iter()

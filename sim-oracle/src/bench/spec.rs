@@ -19,6 +19,8 @@ pub struct Spec {
     pub threads: usize,
     /// The clock on the wall is taken, and rounds are longer, since it is measured beside threads.
     pub beside_threads: bool,
+    /// Locks are taken although there is one thread.
+    pub locks: bool,
     /// Where random numbers start.
     pub seed: u64,
     /// What [`Workload::Replay`] and [`Workload::Mixed`] run.
@@ -34,6 +36,7 @@ impl Spec {
             pages,
             threads: 1,
             beside_threads: false,
+            locks: false,
             seed: 1,
             scripts: Arc::new([]),
         }

@@ -25,9 +25,9 @@ pub use scripts::mixed_scripts;
 /// Calls of a round, where the workload does not say otherwise.
 const BATCH: u64 = 1024;
 
-/// So many times as many if threads are measured: what it takes to start them together must not
-/// count.
-const LONGER: u64 = 8;
+/// So many times as many if threads are measured: what it takes to start them together, and to fetch
+/// the round from where it was made, must not count.
+const LONGER: u64 = 64;
 
 /// A workload under way.
 pub(super) trait Work: Send {
