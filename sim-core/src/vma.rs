@@ -293,11 +293,7 @@ impl Vma {
     pub fn set_flag_atomic(&self, flag: AtomicVmFlag) {
         // Most often it is set already, and to look costs less than an atomic change.
         if !self.flags().contains(flag.flag()) {
-            let bits = flag.flag().bits();
-            // Who finds it set need not have the cache line for itself.
-            if self.flags.load(Ordering::Relaxed) & bits != bits {
-                self.flags.fetch_or(bits, Ordering::Relaxed);
-            }
+            self.flags.fetch_or(flag.flag().bits(), Ordering::Relaxed);
         }
     }
 
