@@ -344,6 +344,9 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "N,…", value_parser = threads, value_delimiter = ',',
           default_value = "1")]
     pub(crate) threads: Vec<u64>,
+    /// Measure one thread also without the locks that several threads take.
+    #[arg(long)]
+    pub(crate) without_locks: bool,
     /// The kernels whose behaviour is simulated.
     #[arg(long, value_name = "PROFILE,…", value_parser = kernel, value_delimiter = ',',
           default_value = "6.19")]

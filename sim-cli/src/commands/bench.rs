@@ -200,7 +200,8 @@ fn groups(
         for &size in sizes(arguments, workload) {
             let mut rivals = Vec::new();
             for &threads in &arguments.threads {
-                let beside_threads = arguments.threads.iter().any(|threads| *threads > 1);
+                let several = arguments.threads.iter().any(|threads| *threads > 1);
+                let beside_threads = several || arguments.without_locks;
                 let spec = Spec {
                     threads: threads as usize,
                     beside_threads,
@@ -209,8 +210,7 @@ fn groups(
                     ..sized(workload, size)
                 };
                 rivals.extend(measured(arguments, machines, &spec, scripts));
-                if beside_threads && threads == 1 {
-                    // What locks cost a single thread.
+                if arguments.without_locks && threads == 1 {
                     let without = Spec {
                         locks: false,
                         ..spec
