@@ -82,6 +82,9 @@ impl MapleStore {
     /// The entries on either side of `addr`.
     #[inline]
     pub(super) fn around(&self, addr: u64) -> Neighbours {
+        if let Some(found) = self.beside_last_change(addr) {
+            return found;
+        }
         let leaf = &self.leaves[self.leaf_for(search_key(addr))];
         let slot = addr.checked_sub(1).map_or(0, |below| leaf.count_le(below));
         let prev = match slot.checked_sub(1) {
@@ -94,6 +97,30 @@ impl MapleStore {
             self.leaf(leaf.next()).and_then(Leaf::first)
         };
         Neighbours { prev, next }
+    }
+
+    /// The same without a descent, if the lower one is the entry that changed last: who maps one
+    /// range after the other asks for it again and again.
+    #[inline]
+    fn beside_last_change(&self, addr: u64) -> Option<Neighbours> {
+        let leaf = self.leaf(self.finger.leaf)?;
+        let slot = self.finger.slot;
+        if slot >= leaf.len() || leaf.start(slot) >= addr {
+            return None;
+        }
+        let next = if slot + 1 < leaf.len() {
+            Some(leaf.entry(slot + 1))
+        } else {
+            self.leaf(leaf.next()).and_then(Leaf::first)
+        };
+        let is_next = next.is_none_or(|next| next.range.start().get() >= addr);
+        is_next.then(|| {
+            tally::count(Counted::Nodes);
+            Neighbours {
+                prev: Some(leaf.entry(slot)),
+                next,
+            }
+        })
     }
 
     /// The entries on either side of the one that starts at `start`, by one descent.
