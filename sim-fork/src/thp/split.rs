@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sim_core::{VmFlags, Vma};
 use sim_pagetable::{
-    Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, PmdSlot, PteSlot, Va, VaRange,
+    Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, PmdSlot, PteSlot, Run, Va, VaRange,
 };
 
 use crate::folio;
@@ -118,12 +118,17 @@ fn mapped_in<A: Arch>(pager: &Pager<'_, A>, part: VaRange, head: Pfn) -> usize {
 pub(crate) fn split_folio<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: Va, head: Pfn) -> bool {
     let frames = pager.frames();
     let block = VaRange::new(at.huge_down(), at.huge_down().add(sim_core::PMD_SIZE));
-    let own = mapped_in(pager, block, head) as u32;
+    let is_anon = folio::is_anon(frames, head);
+    let mut own = mapped_in(pager, block, head) as u32;
+    let mut moved = Vec::new();
+    if is_anon && frames.folio_mapcount(head) > own {
+        moved = mapped_elsewhere(pager, block, head);
+        own += moved.len() as u32;
+    }
     if frames.entire_mapcount(head) != 0 || frames.folio_mapcount(head) != own {
         return false;
     }
     pager.shared.lru.drain_mlocked(frames);
-    let is_anon = folio::is_anon(frames, head);
     let cached = if is_anon { 0 } else { HUGE_PAGES as u32 };
     if frames.refs(head) != own + cached {
         return false;
@@ -155,7 +160,44 @@ pub(crate) fn split_folio<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: Va, head
             map_zero_page(pager, vma, slot, pfn);
         }
     }
+    drop(table);
+    for at in moved {
+        let Leaf::Table(table) = pager.tables().leaf(at) else {
+            continue;
+        };
+        let slot = table.slot(at);
+        let mapped = Pager::normal_page(slot.get()).filter(|pfn| pages.contains(&pfn.get()));
+        if let Some(pfn) = mapped.filter(|&pfn| pager.content(pfn) == 0) {
+            map_zero_page(pager, vma, slot, pfn);
+        }
+    }
     true
+}
+
+/// Where mremap has taken pages of the folio: entries of the same address space outside of the
+/// block. Nothing while several threads run: other VMAs' tables may be freed meanwhile.
+///
+/// DEVIATION: Linux finds them by the anon_vma, and leaves pages of locked VMAs as they are; here
+/// those count as the VMA's that the advice is for.
+fn mapped_elsewhere<A: Arch>(pager: &Pager<'_, A>, block: VaRange, head: Pfn) -> Vec<Va> {
+    if pager.shared.is_concurrent() {
+        return Vec::new();
+    }
+    let task_size = Va::new(pager.shared.config.layout.task_size.get());
+    let frames = pager.frames();
+    let mut found = Vec::new();
+    for Run { range, leaf } in pager.tables().walk(VaRange::new(Va::new(0), task_size)) {
+        if let Leaf::Table(table) = leaf
+            && range.start().huge_down() != block.start()
+        {
+            let slots = table.slots(range);
+            let of_folio = slots.filter(|slot| {
+                Pager::normal_page(slot.get()).is_some_and(|pfn| frames.head(pfn) == head)
+            });
+            found.extend(of_folio.map(PteSlot::va));
+        }
+    }
+    found
 }
 
 fn map_zero_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PteSlot<'_, A>, pfn: Pfn) {
