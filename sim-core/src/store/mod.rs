@@ -6,6 +6,8 @@
 use crate::{Bytes, PageRange, VirtAddr};
 
 mod btree;
+#[cfg(test)]
+mod kernel_tests;
 mod linear;
 mod maple;
 mod range_map;
