@@ -198,6 +198,40 @@ impl VmFlags {
 
 /// A flag that may be set atomically while only a read lock is held (`VM_ATOMIC_SET_ALLOWED`,
 /// 6.19). No other flag has a value of this type, so none can be passed where it is wanted.
+///
+/// ```
+/// use sim_core::{AtomicVmFlag, Vma};
+///
+/// fn install_guard(vma: &Vma) {
+///     vma.set_flag_atomic(AtomicVmFlag::MAYBE_GUARD);
+/// }
+/// ```
+///
+/// Other flags are no values of the type, and none can be made:
+///
+/// ```compile_fail,E0308
+/// use sim_core::{VmFlags, Vma};
+///
+/// fn lock(vma: &Vma) {
+///     vma.set_flag_atomic(VmFlags::LOCKED);
+/// }
+/// ```
+///
+/// ```compile_fail,E0423
+/// use sim_core::{AtomicVmFlag, VmFlags};
+///
+/// let flag = AtomicVmFlag(VmFlags::LOCKED);
+/// ```
+///
+/// Everything else needs the VMA for writing, which only mmap_lock held for writing gives:
+///
+/// ```compile_fail,E0596
+/// use sim_core::{VmFlags, Vma};
+///
+/// fn lock(vma: &Vma) {
+///     vma.insert_flags(VmFlags::LOCKED);
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AtomicVmFlag(VmFlags);
 
