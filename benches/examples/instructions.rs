@@ -98,17 +98,7 @@ fn child(workload: Workload) -> Result<()> {
 /// What callgrind counts.
 #[inline(never)]
 fn counted(target: &Simulated, timed: &Timed) -> Result<()> {
-    match timed {
-        Timed::Steps(steps) => {
-            for step in steps.iter() {
-                target.run(step)?;
-            }
-        }
-        Timed::Lookups(addresses) => {
-            target.find_vmas(addresses)?;
-        }
-    }
-    Ok(())
+    Ok(timed.run(target)?)
 }
 
 fn count_all() -> Result<Counts> {

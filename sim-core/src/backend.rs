@@ -77,9 +77,9 @@ pub trait Concurrent: Sync {
     ///
     /// # Errors
     /// As [`Backend::call`].
-    fn call_shared(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError>;
+    fn run(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError>;
 
-    /// Says whether several threads are about to make calls. Only one thread may run when this
-    /// changes.
-    fn expect_threads(&self, several: bool);
+    /// Says whether several threads are about to make calls; locks are only taken then. Only one
+    /// thread may run when this changes.
+    fn set_concurrent(&self, concurrent: bool);
 }

@@ -73,7 +73,7 @@ fn touch_range<A: Arch, S: VmaStore>(
     let first = range.addr.page_number();
     let last = range.addr.get().saturating_add(range.len.get() - 1) >> sim_core::PAGE_SHIFT;
     let pager = Pager::new(shared, &space.pages);
-    let mut held = Held::Nothing;
+    let mut held = None;
     while first + *done <= last {
         let addr = VirtAddr::new((first + *done) << sim_core::PAGE_SHIFT);
         // The MMU walks tables that another thread may be freeing; what protects it on a real
@@ -85,18 +85,24 @@ fn touch_range<A: Arch, S: VmaStore>(
             *done += 1;
             continue;
         }
-        held = held.for_fault(space, addr);
+        let lock = Held::for_fault(held.take(), space, addr);
         let most = last - first - *done + 1;
-        match held.fault(&pager, (addr, most), access)? {
+        let faulted = lock.fault(&pager, (addr, most), access)?;
+        held = Some(lock);
+        match faulted {
             Faulted::Written(pages) => *done += pages,
             Faulted::Accessed(got) => {
                 byte = got;
                 *done += 1;
             }
             Faulted::TryAgain => {}
-            Faulted::NeedsMmapLock => held = held.with_mmap_lock(space),
+            Faulted::NeedsMmapLock => {
+                // Not within the VMA's lock.
+                drop(held.take());
+                held = Some(Held::Mmap(space.read()));
+            }
             Faulted::Below(id) => {
-                drop(std::mem::replace(&mut held, Held::Nothing));
+                drop(held.take());
                 grow(shared, space, id, addr)?;
             }
         }
@@ -106,7 +112,6 @@ fn touch_range<A: Arch, S: VmaStore>(
 
 /// The lock that faults are handled under, kept from one fault of an access to the next.
 enum Held<'a, S: VmaStore> {
-    Nothing,
     /// The VMA's, which is enough for most faults.
     Vma(VmaGuard<'a>),
     /// mmap_lock, for reading.
@@ -128,25 +133,25 @@ enum Faulted {
 }
 
 impl<'a, S: VmaStore> Held<'a, S> {
-    /// The lock for a fault at `addr`: the VMA's if it can be had.
-    fn for_fault<A: Arch>(self, space: &'a AddressSpace<A, S>, addr: VirtAddr) -> Self {
-        match self {
-            Self::Vma(vma) if vma.range().contains(addr) && !is_block_start(addr) => Self::Vma(vma),
-            Self::Mmap(mm) => Self::Mmap(mm),
-            Self::Vma(_) | Self::Nothing => {
-                drop(self);
-                match space.lock_vma(addr) {
-                    Some(vma) => Self::Vma(vma),
-                    None => Self::Mmap(space.read()),
-                }
+    /// The lock for a fault at `addr`: that of the last one if it will do, else the VMA's if it can
+    /// be had.
+    fn for_fault<A: Arch>(
+        held: Option<Self>,
+        space: &'a AddressSpace<A, S>,
+        addr: VirtAddr,
+    ) -> Self {
+        match held {
+            Some(Self::Vma(vma)) if vma.range().contains(addr) && !is_block_start(addr) => {
+                return Self::Vma(vma);
             }
+            Some(Self::Mmap(mm)) => return Self::Mmap(mm),
+            // Not within another VMA's lock.
+            Some(Self::Vma(_)) | None => drop(held),
         }
-    }
-
-    /// mmap_lock, after the VMA's lock was let go.
-    fn with_mmap_lock<A: Arch>(self, space: &'a AddressSpace<A, S>) -> Self {
-        drop(self);
-        Self::Mmap(space.read())
+        match space.lock_vma(addr) {
+            Some(vma) => Self::Vma(vma),
+            None => Self::Mmap(space.read()),
+        }
     }
 
     /// Handles a fault at `addr`, the first of `most` pages that are accessed.
@@ -157,7 +162,6 @@ impl<'a, S: VmaStore> Held<'a, S> {
         access: Access,
     ) -> Result<Faulted, FaultError> {
         match self {
-            Self::Nothing => Ok(Faulted::NeedsMmapLock),
             Self::Vma(vma) => {
                 let needs_mmap_lock = Cell::new(false);
                 // An anon_vma may come from a neighbour, which this lock says nothing about.

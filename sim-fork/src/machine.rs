@@ -19,7 +19,7 @@ use crate::shared::Shared;
 use crate::space::AddressSpace;
 
 /// Processes and what they share. All methods take `&self` and may be called by several threads
-/// once [`set_concurrent`](SimBackend::set_concurrent) said so.
+/// once [`set_concurrent`](Concurrent::set_concurrent) said so.
 #[derive(Debug)]
 pub struct Machine<A: Arch, S: VmaStore = DefaultStore> {
     shared: Shared,
@@ -29,17 +29,7 @@ pub struct Machine<A: Arch, S: VmaStore = DefaultStore> {
 }
 
 /// What the simulator offers beyond [`Backend`].
-pub trait SimBackend: Backend + Send + Sync {
-    /// Runs a call in a process; [`Backend::call`] for several threads.
-    ///
-    /// # Errors
-    /// As [`Backend::call`].
-    fn run(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError>;
-
-    /// Says whether several threads are about to [`run`](Self::run) calls; locks are only taken
-    /// then. Only change it while one thread runs.
-    fn set_concurrent(&self, concurrent: bool);
-
+pub trait SimBackend: Backend + Concurrent + Send {
     /// A view of a process as text; `name` is what the run calls it.
     ///
     /// # Errors
@@ -199,32 +189,41 @@ enum UseOfObjects {
 }
 
 const fn use_of_objects(call: &Call) -> UseOfObjects {
-    match call {
+    let takes_away = matches!(
+        call,
         Call::Truncate { .. }
-        | Call::PunchHole { .. }
-        | Call::Khugepaged { .. }
-        | Call::Reclaim(_)
-        | Call::ReclaimPages(_) => UseOfObjects::TakesAway,
-        Call::Madvise { advice, .. } => match advice {
-            Advice::Remove | Advice::Collapse | Advice::Cold | Advice::Pageout => {
-                UseOfObjects::TakesAway
+            | Call::PunchHole { .. }
+            | Call::Khugepaged { .. }
+            | Call::Reclaim(_)
+            | Call::ReclaimPages(_)
+            | Call::Madvise {
+                advice: Advice::Remove | Advice::Collapse | Advice::Cold | Advice::Pageout,
+                ..
             }
-            Advice::PopulateRead | Advice::PopulateWrite | Advice::Willneed => {
-                UseOfObjects::BringsIn
-            }
-            _others => UseOfObjects::Neither,
-        },
+    );
+    let brings_in = matches!(
+        call,
         Call::Access { .. }
-        | Call::Mmap(_)
-        | Call::Mremap(_)
-        | Call::Brk(_)
-        | Call::Mprotect { .. }
-        | Call::Mlock { .. }
-        | Call::Mlockall(_)
-        | Call::UffdCopy { .. }
-        | Call::UffdZeropage(_)
-        | Call::UffdMove { .. } => UseOfObjects::BringsIn,
-        _others => UseOfObjects::Neither,
+            | Call::Mmap(_)
+            | Call::Mremap(_)
+            | Call::Brk(_)
+            | Call::Mprotect { .. }
+            | Call::Mlock { .. }
+            | Call::Mlockall(_)
+            | Call::UffdCopy { .. }
+            | Call::UffdZeropage(_)
+            | Call::UffdMove { .. }
+            | Call::Madvise {
+                advice: Advice::PopulateRead | Advice::PopulateWrite | Advice::Willneed,
+                ..
+            }
+    );
+    if takes_away {
+        UseOfObjects::TakesAway
+    } else if brings_in {
+        UseOfObjects::BringsIn
+    } else {
+        UseOfObjects::Neither
     }
 }
 
@@ -257,16 +256,6 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
 }
 
 impl<A: Arch, S: VmaStore> Concurrent for Machine<A, S> {
-    fn call_shared(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
-        self.run(pid, call)
-    }
-
-    fn expect_threads(&self, several: bool) {
-        self.set_concurrent(several);
-    }
-}
-
-impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
     fn run(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
         if let Call::InjectAllocFailure { nth } = call {
             self.process(pid)?;
@@ -308,7 +297,9 @@ impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
             }
         }
     }
+}
 
+impl<A: Arch, S: VmaStore> SimBackend for Machine<A, S> {
     fn dump(&self, pid: Pid, name: &str, what: DumpKind) -> Result<String, BackendError> {
         let process = self.process(pid)?;
         Ok(proc::dump(&self.shared, &process, name, what))

@@ -1,6 +1,6 @@
 //! What all processes of a machine share: physical memory, files, swap, anon_vmas, settings.
 
-use sim_sync::prim::atomic::{AtomicBool, AtomicU32, Ordering};
+use sim_sync::prim::atomic::{AtomicU32, Ordering};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -42,8 +42,6 @@ pub struct Shared {
     uffd_contexts: AtomicU32,
     /// Address spaces made so far.
     spaces: AtomicU32,
-    /// Whether several threads run.
-    concurrent: AtomicBool,
 }
 
 /// Lets [`FailPoints`] decide about frames and page tables.
@@ -84,20 +82,18 @@ impl Shared {
             khugepaged: Mutex::default(),
             uffd_contexts: AtomicU32::new(0),
             spaces: AtomicU32::new(0),
-            concurrent: AtomicBool::new(false),
         }
     }
 
     /// Says whether several threads are about to run.
     pub(crate) fn set_concurrent(&self, concurrent: bool) {
         self.drain_lru();
-        self.concurrent.store(concurrent, Ordering::Relaxed);
         self.frames.set_concurrent(concurrent);
     }
 
     /// Do several threads run?
     pub(crate) fn is_concurrent(&self) -> bool {
-        self.concurrent.load(Ordering::Relaxed)
+        self.frames.concurrent()
     }
 
     /// The behaviours in force.

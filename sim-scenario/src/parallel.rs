@@ -25,7 +25,7 @@ pub(crate) fn run<'s>(
     (seed, block): (u64, u64),
 ) -> Result<Vec<Ran<'s>>, Stuck<'s>> {
     let start = Barrier::new(threads.len());
-    backend.expect_threads(true);
+    backend.set_concurrent(true);
     let ran: Vec<_> = std::thread::scope(|scope| {
         let start = &start;
         let running: Vec<_> = threads
@@ -44,7 +44,7 @@ pub(crate) fn run<'s>(
             .map(std::thread::ScopedJoinHandle::join)
             .collect()
     });
-    backend.expect_threads(false);
+    backend.set_concurrent(false);
     ran.into_iter()
         .map(|joined| joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         .collect()
@@ -61,7 +61,7 @@ fn thread<'s>(
         let report = match action {
             Action::Call(action) => {
                 hold_up();
-                let outcome = backend.call_shared(action.pid, &action.call);
+                let outcome = backend.run(action.pid, &action.call);
                 match action.role {
                     CallRole::Step => call = Some((action.pid, action.call)),
                     CallRole::Helper => {}

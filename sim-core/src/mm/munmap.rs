@@ -9,7 +9,7 @@ use super::split::NewPart;
 use crate::store::{VmaId, VmaStore};
 use crate::{
     Detached, Errno, Event, FreeTables, Mm, PageOps, PageRange, Refusal, SyscallRange, VirtAddr,
-    VmFlags,
+    VmFlags, Vma,
 };
 
 /// VMAs that are about to go: they fill `range`'s mapped part exactly.
@@ -108,8 +108,13 @@ impl<S: VmaStore> Mm<S> {
         range: PageRange,
     ) -> Result<DetachedVmas, Errno> {
         let gathered = self.gather(pages, range)?;
+        Ok(self.detach(gathered))
+    }
+
+    /// Takes gathered VMAs out of the store and counts them off.
+    fn detach(&mut self, gathered: Gathered) -> DetachedVmas {
         let mut detached = DetachedVmas {
-            range,
+            range: gathered.range,
             vmas: SmallVec::with_capacity(gathered.vmas.len()),
             accounted: gathered.accounted,
             floor: gathered.floor,
@@ -127,23 +132,29 @@ impl<S: VmaStore> Mm<S> {
             detached.vmas.push(self.take_vma(id));
         }
         self.store.end_change();
-        Ok(detached)
+        detached
     }
 
     /// The second half: unmaps the pages of detached VMAs, for which mmap_lock held for reading is
     /// enough, and frees the VMAs (`mm/vma.c: vms_complete_munmap_vmas()`, 6.19).
     pub fn unmap_detached(&self, pages: &mut dyn PageOps, detached: DetachedVmas) {
-        if detached.vmas.is_empty() {
-            return;
-        }
-        for vma in &detached.vmas {
-            pages.unmap(vma, vma.range());
-        }
-        pages.free_tables(FreeTables {
-            range: detached.range,
-            floor: detached.floor,
-            ceiling: detached.ceiling,
-        });
+        let DetachedVmas {
+            range,
+            floor,
+            ceiling,
+            ..
+        } = detached;
+        let tables = FreeTables {
+            range,
+            floor,
+            ceiling,
+        };
+        unmap_all(pages, detached.vmas.iter().map(|vma| &**vma), tables);
+        self.free_detached(pages, detached);
+    }
+
+    /// Frees detached VMAs, whose pages were unmapped, and gives back what they were charged.
+    fn free_detached(&self, pages: &mut dyn PageOps, detached: DetachedVmas) {
         for vma in detached.vmas {
             if let Some(file) = vma.file() {
                 pages.file_unlinked(file, &vma);
@@ -223,36 +234,30 @@ impl<S: VmaStore> Mm<S> {
 
     /// Unmaps the pages of gathered VMAs (`mm/vma.c: vms_clear_ptes()`).
     pub(crate) fn clear_pages(&self, pages: &mut dyn PageOps, gathered: &Gathered) {
-        if gathered.vmas.is_empty() {
-            return;
-        }
-        for &id in &gathered.vmas {
-            let vma = self.vma(id);
-            pages.unmap(vma, vma.range());
-        }
-        pages.free_tables(FreeTables {
+        let tables = FreeTables {
             range: gathered.range,
             floor: gathered.floor,
             ceiling: gathered.ceiling,
-        });
+        };
+        unmap_all(pages, gathered.vmas.iter().map(|&id| self.vma(id)), tables);
     }
 
-    /// Takes gathered VMAs away and counts them off
+    /// Takes gathered VMAs, whose pages were unmapped, away and counts them off
     /// (`mm/vma.c: vms_complete_munmap_vmas()`).
     pub(crate) fn remove_gathered(&mut self, pages: &mut dyn PageOps, gathered: Gathered) {
-        self.store.begin_change();
-        for id in gathered.vmas {
-            let vma = self.vma(id);
-            let (flags, count) = (vma.flags(), vma.pages());
-            self.counters.sub(flags, count);
-            if flags.contains(VmFlags::LOCKED) {
-                self.counters.locked_vm -= count;
-            }
-            self.remove_vma(pages, id);
-        }
-        self.store.end_change();
-        if gathered.accounted > 0 {
-            self.uncharge(gathered.accounted);
-        }
+        let detached = self.detach(gathered);
+        self.free_detached(pages, detached);
     }
+}
+
+/// Unmaps the pages of VMAs, and frees the tables that nobody needs then; without VMAs nothing.
+fn unmap_all<'a>(pages: &mut dyn PageOps, vmas: impl Iterator<Item = &'a Vma>, tables: FreeTables) {
+    let mut vmas = vmas.peekable();
+    if vmas.peek().is_none() {
+        return;
+    }
+    for vma in vmas {
+        pages.unmap(vma, vma.range());
+    }
+    pages.free_tables(tables);
 }

@@ -113,11 +113,12 @@ fn lock_vma<'a, A: Arch, S: VmaStore>(
     range: PageRange,
     advice: Advice,
 ) -> Option<VmaGuard<'a>> {
-    let for_vma_lock = match advice {
-        Advice::Dontneed | Advice::DontneedLocked | Advice::Free => true,
-        Advice::GuardInstall | Advice::GuardRemove => features.guard_vma_lock,
-        _needs_mmap_lock => false,
-    };
+    let on_guards = matches!(advice, Advice::GuardInstall | Advice::GuardRemove);
+    let discards = matches!(
+        advice,
+        Advice::Dontneed | Advice::DontneedLocked | Advice::Free
+    );
+    let for_vma_lock = discards || (on_guards && features.guard_vma_lock);
     if !for_vma_lock {
         return None;
     }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use sim_core::{Access, Advice, Bytes, Call, Outcome, Pid, Profile, SyscallRange};
+use sim_core::{Access, Advice, Bytes, Call, Concurrent, Outcome, Pid, Profile, SyscallRange};
 use sim_pagetable::X86_64;
 
 use super::script::page;

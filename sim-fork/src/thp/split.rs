@@ -100,16 +100,20 @@ fn large_folios<A: Arch>(pager: &Pager<'_, A>, part: VaRange) -> BTreeSet<Pfn> {
         .collect()
 }
 
-fn mapped_in<A: Arch>(pager: &Pager<'_, A>, part: VaRange, head: Pfn) -> usize {
-    let Leaf::Table(table) = pager.tables().leaf(part.start()) else {
-        return 0;
-    };
+/// How many single entries of a range map pages of a folio.
+fn mapped_in<A: Arch>(pager: &Pager<'_, A>, range: VaRange, head: Pfn) -> usize {
     let frames = pager.frames();
-    table
-        .slots(part)
-        .filter_map(|slot| Pager::normal_page(slot.get()))
-        .filter(|&pfn| frames.head(pfn) == head)
-        .count()
+    let tables = pager.tables().walk(range).map(|Run { range, leaf }| {
+        let Leaf::Table(table) = leaf else {
+            return 0;
+        };
+        let mapped = table
+            .slots(range)
+            .filter_map(|slot| Pager::normal_page(slot.get()))
+            .filter(|&pfn| frames.head(pfn) == head);
+        mapped.count()
+    });
+    tables.sum()
 }
 
 /// Makes single pages of a large folio that single entries of the block of `at` map. Those of an
@@ -119,11 +123,16 @@ pub(crate) fn split_folio<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: Va, head
     let frames = pager.frames();
     let block = VaRange::new(at.huge_down(), at.huge_down().add(sim_core::PMD_SIZE));
     let is_anon = folio::is_anon(frames, head);
-    let mut own = mapped_in(pager, block, head) as u32;
-    let mut moved = Vec::new();
-    if is_anon && frames.folio_mapcount(head) > own {
-        moved = mapped_elsewhere(pager, block, head);
-        own += moved.len() as u32;
+    let mut mapped = block;
+    let mut own = mapped_in(pager, mapped, head) as u32;
+    if is_anon && frames.folio_mapcount(head) > own && !pager.shared.is_concurrent() {
+        // mremap may have taken some of it elsewhere. DEVIATION: Linux finds them by the anon_vma,
+        // and while several threads run; here other VMAs' tables could be freed meanwhile.
+        mapped = VaRange::new(
+            Va::new(0),
+            Va::new(pager.shared.config.layout.task_size.get()),
+        );
+        own = mapped_in(pager, mapped, head) as u32;
     }
     if frames.entire_mapcount(head) != 0 || frames.folio_mapcount(head) != own {
         return false;
@@ -133,9 +142,8 @@ pub(crate) fn split_folio<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: Va, head
     if frames.refs(head) != own + cached {
         return false;
     }
-    let leaf = pager.tables().leaf(at);
     if !is_anon {
-        if let Leaf::Table(table) = leaf {
+        if let Leaf::Table(table) = pager.tables().leaf(at) {
             for slot in table.slots(block) {
                 unmap_object_page(pager, vma, slot, head);
             }
@@ -144,60 +152,21 @@ pub(crate) fn split_folio<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: Va, head
         drop_beyond_end(pager, vma, head);
         return true;
     }
-    let Leaf::Table(table) = leaf else {
-        return false;
-    };
     frames.split_folio(head, 0);
     let pages = head.get()..head.get() + HUGE_PAGES;
-    for slot in table.slots(block) {
-        let Some(pfn) = Pager::normal_page(slot.get()) else {
+    for Run { range, leaf } in pager.tables().walk(mapped) {
+        let Leaf::Table(table) = leaf else {
             continue;
         };
-        if pages.contains(&pfn.get())
-            && pager.content(pfn) == 0
-            && !vma.flags().contains(VmFlags::LOCKED)
-        {
-            map_zero_page(pager, vma, slot, pfn);
-        }
-    }
-    drop(table);
-    for at in moved {
-        let Leaf::Table(table) = pager.tables().leaf(at) else {
-            continue;
-        };
-        let slot = table.slot(at);
-        let mapped = Pager::normal_page(slot.get()).filter(|pfn| pages.contains(&pfn.get()));
-        if let Some(pfn) = mapped.filter(|&pfn| pager.content(pfn) == 0) {
-            map_zero_page(pager, vma, slot, pfn);
+        for slot in table.slots(range) {
+            let page = Pager::normal_page(slot.get()).filter(|pfn| pages.contains(&pfn.get()));
+            let zeroes = page.filter(|&pfn| pager.content(pfn) == 0);
+            if let Some(pfn) = zeroes.filter(|_| !vma.flags().contains(VmFlags::LOCKED)) {
+                map_zero_page(pager, vma, slot, pfn);
+            }
         }
     }
     true
-}
-
-/// Where mremap has taken pages of the folio: entries of the same address space outside of the
-/// block. Nothing while several threads run: other VMAs' tables may be freed meanwhile.
-///
-/// DEVIATION: Linux finds them by the anon_vma, and leaves pages of locked VMAs as they are; here
-/// those count as the VMA's that the advice is for.
-fn mapped_elsewhere<A: Arch>(pager: &Pager<'_, A>, block: VaRange, head: Pfn) -> Vec<Va> {
-    if pager.shared.is_concurrent() {
-        return Vec::new();
-    }
-    let task_size = Va::new(pager.shared.config.layout.task_size.get());
-    let frames = pager.frames();
-    let mut found = Vec::new();
-    for Run { range, leaf } in pager.tables().walk(VaRange::new(Va::new(0), task_size)) {
-        if let Leaf::Table(table) = leaf
-            && range.start().huge_down() != block.start()
-        {
-            let slots = table.slots(range);
-            let of_folio = slots.filter(|slot| {
-                Pager::normal_page(slot.get()).is_some_and(|pfn| frames.head(pfn) == head)
-            });
-            found.extend(of_folio.map(PteSlot::va));
-        }
-    }
-    found
 }
 
 fn map_zero_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PteSlot<'_, A>, pfn: Pfn) {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use sim_core::{Event, MergeReport, Setup};
 use sim_sync::tally;
 
-use super::{
-    BenchError, Player, Shape, Simulated, Spec, Step, StoreName, Target as _, Timed, Workload,
-};
+use super::round::run_all;
+use super::{BenchError, Player, Shape, Simulated, Spec, StoreName, Target as _, Workload};
 
 /// How often something happens, by name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -90,12 +89,7 @@ fn play(player: &mut Player<Simulated>, record: bool) -> Result<(Count, Vec<Even
     target.take_events()?;
     tally::set_wanted(true);
     tally::take().for_each(drop);
-    match &round.timed {
-        Timed::Steps(steps) => run_all(target, steps)?,
-        Timed::Lookups(addresses) => {
-            target.find_vmas(addresses)?;
-        }
-    }
+    round.timed.run(target)?;
     tally::set_wanted(false);
     let counted = tally::take().filter(|(_, number)| *number > 0);
     let counts = counted.map(|(what, number)| (what.name().to_owned(), number));
@@ -107,11 +101,4 @@ fn play(player: &mut Player<Simulated>, record: bool) -> Result<(Count, Vec<Even
     let events = target.take_events().unwrap_or_default();
     run_all(target, &round.after)?;
     Ok((count, events))
-}
-
-fn run_all(target: &Simulated, steps: &[Step]) -> Result<(), BenchError> {
-    for step in steps {
-        target.run(step)?;
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use sim_core::{Outcome, VirtAddr};
 
+use super::round::run_all;
 use super::stopwatch::{Clock, Stopwatch};
 use super::work::{Work, parts};
 use super::{BenchError, Round, Shape, Spec, Step, Target, Timed, Workload};
@@ -114,11 +115,7 @@ impl<T: Target> Player<T> {
         self.target.begin();
         match &round.timed {
             Timed::Steps(steps) if round.strict => run_checked(&self.target, steps)?,
-            Timed::Steps(steps) => {
-                for step in steps.iter() {
-                    self.target.run(step)?;
-                }
-            }
+            Timed::Steps(steps) => run_all(&self.target, steps)?,
             Timed::Lookups(addresses) => {
                 let found = self.target.find_vmas(addresses)?;
                 if found != addresses.len() {
@@ -245,7 +242,7 @@ impl<T: Target> Player<T> {
         if let Some(setup) = &round.fresh {
             self.target.fresh(setup)?;
         }
-        run_all(&self.target, &round.before)
+        Ok(run_all(&self.target, &round.before)?)
     }
 
     /// What a single's time is too much: reading the clock, and for look-ups the way to the VMAs.
@@ -290,24 +287,8 @@ impl Gate {
 
 fn timed<T: Target>(target: &T, timed: &Timed, clock: Clock) -> Result<f64, BenchError> {
     let start = Stopwatch::start(clock);
-    match timed {
-        Timed::Steps(steps) => {
-            for step in steps.iter() {
-                target.run(step)?;
-            }
-        }
-        Timed::Lookups(addresses) => {
-            target.find_vmas(addresses)?;
-        }
-    }
+    timed.run(target)?;
     Ok(start.nanoseconds())
-}
-
-fn run_all<T: Target>(target: &T, steps: &[Step]) -> Result<(), BenchError> {
-    for step in steps {
-        target.run(step)?;
-    }
-    Ok(())
 }
 
 fn run_checked<T: Target>(target: &T, steps: &[Step]) -> Result<(), BenchError> {

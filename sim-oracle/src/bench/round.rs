@@ -59,6 +59,28 @@ impl Timed {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Runs all of it.
+    ///
+    /// # Errors
+    /// If the back end fails.
+    pub fn run<T: Target>(&self, target: &T) -> Result<(), BackendError> {
+        match self {
+            Self::Steps(steps) => run_all(target, steps),
+            Self::Lookups(addresses) => target.find_vmas(addresses).map(drop),
+        }
+    }
+}
+
+/// Runs steps, whatever comes of them.
+///
+/// # Errors
+/// If the back end fails.
+pub(super) fn run_all<T: Target>(target: &T, steps: &[Step]) -> Result<(), BackendError> {
+    for step in steps {
+        target.run(step)?;
+    }
+    Ok(())
 }
 
 /// How a round is to be cut.

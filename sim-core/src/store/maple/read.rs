@@ -71,11 +71,25 @@ impl MapleStore {
     /// The entry at a place, or the first one after it.
     #[inline]
     pub(super) fn entry(&self, seat: Seat) -> Option<Entry> {
-        let leaf = &self.leaves[seat.leaf];
-        if seat.slot < leaf.len() {
-            Some(leaf.entry(seat.slot))
+        self.at(&self.leaves[seat.leaf], seat.slot)
+    }
+
+    /// The entry in a slot of a leaf, or the first one of the next leaf.
+    #[inline]
+    fn at(&self, leaf: &Leaf, slot: usize) -> Option<Entry> {
+        if slot < leaf.len() {
+            Some(leaf.entry(slot))
         } else {
             self.leaf(leaf.next())?.first()
+        }
+    }
+
+    /// The entry before a slot of a leaf, which may be the last one of the leaf before.
+    #[inline]
+    fn before(&self, leaf: &Leaf, slot: usize) -> Option<Entry> {
+        match slot.checked_sub(1) {
+            Some(below) => Some(leaf.entry(below)),
+            None => self.leaf(leaf.prev())?.last(),
         }
     }
 
@@ -87,16 +101,10 @@ impl MapleStore {
         }
         let leaf = &self.leaves[self.leaf_for(search_key(addr))];
         let slot = addr.checked_sub(1).map_or(0, |below| leaf.count_le(below));
-        let prev = match slot.checked_sub(1) {
-            Some(below) => Some(leaf.entry(below)),
-            None => self.leaf(leaf.prev()).and_then(Leaf::last),
-        };
-        let next = if slot < leaf.len() {
-            Some(leaf.entry(slot))
-        } else {
-            self.leaf(leaf.next()).and_then(Leaf::first)
-        };
-        Neighbours { prev, next }
+        Neighbours {
+            prev: self.before(leaf, slot),
+            next: self.at(leaf, slot),
+        }
     }
 
     /// The same without a descent, if the lower one is the entry that changed last: who maps one
@@ -108,11 +116,7 @@ impl MapleStore {
         if slot >= leaf.len() || leaf.start(slot) >= addr {
             return None;
         }
-        let next = if slot + 1 < leaf.len() {
-            Some(leaf.entry(slot + 1))
-        } else {
-            self.leaf(leaf.next()).and_then(Leaf::first)
-        };
+        let next = self.at(leaf, slot + 1);
         let is_next = next.is_none_or(|next| next.range.start().get() >= addr);
         is_next.then(|| {
             tally::count(Counted::Nodes);
@@ -128,16 +132,10 @@ impl MapleStore {
     pub(super) fn beside(&self, start: u64) -> Neighbours {
         let leaf = &self.leaves[self.leaf_for(start)];
         let above = leaf.count_le(start);
-        let prev = match above.checked_sub(2) {
-            Some(below) => Some(leaf.entry(below)),
-            None => self.leaf(leaf.prev()).and_then(Leaf::last),
-        };
-        let next = if above < leaf.len() {
-            Some(leaf.entry(above))
-        } else {
-            self.leaf(leaf.next()).and_then(Leaf::first)
-        };
-        Neighbours { prev, next }
+        Neighbours {
+            prev: self.before(leaf, above.saturating_sub(1)),
+            next: self.at(leaf, above),
+        }
     }
 
     /// The entries from a place on, ascending.
