@@ -13,6 +13,8 @@
 //! check their order; they and the atomics are made of [`prim`], so that they can be exchanged.
 
 mod classed;
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+mod failure;
 pub mod lockdep;
 mod mmap_lock;
 mod mutant;
@@ -24,6 +26,8 @@ pub mod tally;
 mod vma_lock;
 
 pub use classed::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+pub use failure::failure;
 pub use lockdep::class;
 pub use mmap_lock::{MmapLock, MmapRead, MmapWrite, WriteSection};
 pub use mutant::Mutant;

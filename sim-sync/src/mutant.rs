@@ -78,6 +78,7 @@ mod active {
     use std::cell::Cell;
 
     use super::Mutant;
+    use crate::failure;
 
     // A model checker runs all threads of a check in the thread that started it.
     std::thread_local! {
@@ -101,6 +102,12 @@ mod active {
             ACTIVE.set(Some(self));
             let _reset = Reset;
             check()
+        }
+
+        /// Which of `mutants` no run of `check` fails with.
+        pub fn unnoticed(mutants: &[Self], check: impl Fn()) -> Vec<Self> {
+            let missed = |mutant: &Self| mutant.during(|| failure(&check)).is_none();
+            mutants.iter().copied().filter(missed).collect()
         }
     }
 }

@@ -7,13 +7,9 @@
 
 mod world;
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, FailurePersistence, Runner};
-use sim_sync::Mutant;
+use sim_sync::{Mutant, failure};
 
 pub use world::{
     MAIN, World, advise, collapse, fork, map, map_file, protect, range, read, truncate, unmap,
@@ -65,11 +61,7 @@ impl Check {
     #[track_caller]
     pub fn run(&self) {
         self.explore();
-        let missed: Vec<_> = self
-            .mutants
-            .iter()
-            .filter(|mutant| mutant.during(|| fails(|| self.explore())).is_none())
-            .collect();
+        let missed = Mutant::unnoticed(self.mutants, || self.explore());
         assert!(missed.is_empty(), "not noticed: {missed:?}");
     }
 }
@@ -81,29 +73,5 @@ pub fn finds(model: fn(), schedules: usize) -> Option<String> {
         mutants: &[],
         schedules,
     };
-    fails(|| check.explore())
-}
-
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs what is expected to panic, without a message; the message, if it panicked.
-fn fails(run: impl FnOnce()) -> Option<String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                loud(info);
-            }
-        }));
-    });
-    QUIET.set(true);
-    let result = catch_unwind(AssertUnwindSafe(run));
-    QUIET.set(false);
-    let payload = result.err()?;
-    let literal = payload.downcast_ref::<&str>().map(|&text| text.to_owned());
-    let text = literal.or_else(|| payload.downcast_ref::<String>().cloned());
-    Some(text.unwrap_or_else(|| "failed".to_owned()))
+    failure(|| check.explore())
 }

@@ -4,10 +4,6 @@
 //! A test is a [`Check`]: a model that holds, and the mistakes that it is shown to notice. See
 //! docs/concurrency.md for what each proves.
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-
 use sim_sync::Mutant;
 
 /// A model, and the mistakes that it notices.
@@ -34,32 +30,7 @@ impl Check {
     #[track_caller]
     pub fn run(&self) {
         self.explore();
-        let missed: Vec<_> = self
-            .mutants
-            .iter()
-            .filter(|mutant| mutant.during(|| quietly(|| self.explore())).is_ok())
-            .collect();
+        let missed = Mutant::unnoticed(self.mutants, || self.explore());
         assert!(missed.is_empty(), "not noticed: {missed:?}");
     }
-}
-
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs what is expected to panic, without a message.
-fn quietly(run: impl FnOnce()) -> std::thread::Result<()> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                loud(info);
-            }
-        }));
-    });
-    QUIET.set(true);
-    let result = catch_unwind(AssertUnwindSafe(run));
-    QUIET.set(false);
-    result
 }
