@@ -1,8 +1,10 @@
 //! `vmsim bench` through the real program: what it prints and how it ends. No time is judged.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
+
+use crate::program::{check_end, printed, vmsim};
 
 const QUICK: [&str; 8] = [
     "--vmas",
@@ -15,21 +17,17 @@ const QUICK: [&str; 8] = [
     "0",
 ];
 
+fn quick<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["bench"], &QUICK[..], arguments].concat()
+}
+
 fn bench(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .arg("bench")
-        .args(QUICK)
-        .args(arguments)
-        .output()
-        .expect("vmsim runs")
+    vmsim(&quick(arguments))
 }
 
 #[track_caller]
 fn rows(arguments: &[&str]) -> Vec<Value> {
-    let output = bench(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let text = printed(&quick(arguments), 0);
     let lines = text.lines();
     lines
         .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
@@ -87,26 +85,21 @@ fn every_size_thread_and_kernel_has_a_row() {
 
 /// `--vmas` may be given once only, so that this list replaces the quick one.
 fn rows_with_last(arguments: &[&str]) -> usize {
-    let output = Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .args(["bench", "--repeats", "2", "--time", "0"])
-        .args(arguments)
-        .output()
-        .expect("vmsim runs");
-    assert_eq!(output.status.code(), Some(0));
-    String::from_utf8_lossy(&output.stdout).lines().count()
+    let command = ["bench", "--repeats", "2", "--time", "0"];
+    printed(&[&command[..], arguments].concat(), 0)
+        .lines()
+        .count()
 }
 
 #[test]
 fn what_is_not_possible_is_3_and_the_rest_is_measured() {
     let output = bench(&["--json", "--threads", "2", "brk", "hole_fill"]);
-    assert_eq!(output.status.code(), Some(3));
+    check_end(&output, 3, "a process has one break");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         text.contains("hole_fill") && !text.contains("brk"),
         "{text}"
     );
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("a process has one break"), "{errors}");
 }
 
 #[test]
@@ -119,10 +112,7 @@ fn a_wrong_command_line_is_2() {
         (&["--json", "--csv"], "cannot be used with"),
         (&["lookup", "--baseline", "/nonexistent"], "cannot read"),
     ] {
-        let output = bench(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(errors.contains(text), "{errors:?} lacks {text:?}");
+        check_end(&bench(arguments), 2, text);
     }
 }
 

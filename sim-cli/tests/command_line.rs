@@ -1,35 +1,8 @@
 //! The command's exit codes and messages, through the real program.
 
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-fn vmsim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .args(arguments)
-        .output()
-        .expect("vmsim runs")
-}
-
-fn with_input(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("vmsim starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(input.as_bytes()).expect("vmsim reads");
-    drop(stdin);
-    child.wait_with_output().expect("vmsim ends")
-}
-
-#[track_caller]
-fn check(output: &Output, code: i32, stderr: &str) {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{errors}");
-    assert!(errors.contains(stderr), "{errors:?} lacks {stderr:?}");
-}
+use crate::program::{check_end as check, vmsim, vmsim_with_input};
 
 #[test]
 fn a_wrong_command_line_is_2() {
@@ -89,7 +62,7 @@ fn input_that_is_not_there_is_2() {
 
 #[test]
 fn a_log_that_is_none_is_2_with_its_lines() {
-    let output = with_input(&["replay", "-"], "1 brk(NULL) = 0x5000\nhello\n");
+    let output = vmsim_with_input(&["replay", "-"], "1 brk(NULL) = 0x5000\nhello\n");
     check(&output, 2, "error: -:line 2: expected a call");
 }
 

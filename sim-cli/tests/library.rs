@@ -2,31 +2,17 @@
 //! every step; and both give the same VMAs.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
+
+use crate::program::{printed, root};
 
 /// Fails with the scenarios' own words if an expectation does not hold.
 #[track_caller]
 fn run(file: &Path, arch: &str) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .args(["run", "--json", "--check", "--arch", arch])
-        .arg(file)
-        .output()
-        .expect("vmsim runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{} on {arch}: {}\n{text}\n{}",
-        file.display(),
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let file = file.to_str().expect("UTF-8");
+    let text = printed(&["run", "--json", "--check", "--arch", arch, file], 0);
     serde_json::from_str(&text).expect("a JSON document")
-}
-
-fn library() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
 }
 
 fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -79,7 +65,7 @@ fn vmas(document: &Value) -> Vec<String> {
 #[test]
 fn every_scenario_holds_on_every_architecture() {
     let mut files = Vec::new();
-    scenarios(&library(), &mut files);
+    scenarios(&root().join("scenarios"), &mut files);
     files.sort();
     assert!(files.len() >= 25, "the library has {} files", files.len());
     for file in files {

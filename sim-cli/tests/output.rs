@@ -1,18 +1,13 @@
 //! What the commands print, word for word: each case is a file in `tests/output`.
 //!
-//! `UPDATE_OUTPUT=1 cargo test -p sim-cli --test output` writes the files anew.
+//! `UPDATE_OUTPUT=1 cargo test -p sim-cli output` writes the files anew.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use crate::program::{root, vmsim};
 
 /// Runs vmsim in the repository's root, and compares exit code and output with the file's.
 #[track_caller]
 fn check(name: &str, arguments: &[&str]) {
-    let output = Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .expect("vmsim runs");
+    let output = vmsim(arguments);
     let code = output.status.code().expect("vmsim ends by itself");
     let text = format!(
         "$ vmsim {}\n{}{}$ echo $?\n{code}\n",
@@ -27,11 +22,6 @@ fn check(name: &str, arguments: &[&str]) {
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(expected == text, "{name} is not\n{expected}\nbut\n{text}");
-}
-
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("a workspace").to_owned()
 }
 
 const FAILING: &str = "sim-cli/tests/output/failing.toml";

@@ -2,20 +2,16 @@
 //! scenario of each shows it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use sim_core::{Refusal, ScanResult};
+
+use crate::program::{printed, root};
 
 /// A section of the document.
 struct Section {
     id: String,
     body: String,
-}
-
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("a workspace").to_owned()
 }
 
 fn sections() -> Vec<Section> {
@@ -72,19 +68,13 @@ fn every_scenario_shows_its_reason() {
         let Some(path) = section.scenario() else {
             continue;
         };
-        let output = Command::new(env!("CARGO_BIN_EXE_vmsim"))
-            .args(["explain", "--json"])
-            .arg(&path)
-            .output()
-            .expect("vmsim runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{}: {output:?}", path.display());
+        let file = path.to_str().expect("UTF-8");
+        let text = printed(&["explain", "--json", file], 0);
         let reason = format!("\"reason\": \"{}\"", section.id);
         let failed = format!("\"failed\": \"{}\"", section.id);
         assert!(
             text.contains(&reason) || text.contains(&failed),
-            "{} does not show {}",
-            path.display(),
+            "{file} does not show {}",
             section.id
         );
     }

@@ -1,39 +1,15 @@
 //! Threads as users meet them: `run` of scenarios with `parallel`, `fuzz --threads`,
 //! `bench --threads`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-fn vmsim(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .args(arguments)
-        .output()
-        .expect("vmsim runs")
-}
-
-#[track_caller]
-fn ends(arguments: &[&str], code: i32) -> String {
-    let output = vmsim(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "{arguments:?}\n{text}\n{errors}"
-    );
-    text
-}
+use crate::program::printed;
 
 #[track_caller]
 fn document(arguments: &[&str], code: i32) -> Value {
-    serde_json::from_str(&ends(arguments, code)).expect("a JSON document")
-}
-
-fn library(name: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/parallel");
-    file.join(name).display().to_string()
+    serde_json::from_str(&printed(arguments, code)).expect("a JSON document")
 }
 
 /// The write succeeds if it comes first, which the order of writing has it do.
@@ -47,7 +23,7 @@ step = [
 ";
 
 fn race() -> PathBuf {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("race.toml");
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("race.toml");
     std::fs::write(&file, RACE).expect("it can be written");
     file
 }
@@ -56,7 +32,7 @@ fn race() -> PathBuf {
 fn an_expectation_that_depends_on_the_order_fails_in_another_schedule() {
     let file = race();
     let file = file.to_str().expect("UTF-8");
-    let text = ends(&["run", "--schedules", "60", file], 1);
+    let text = printed(&["run", "--schedules", "60", file], 1);
     assert!(text.contains("of 60 other schedules from seed 1: not as expected"));
     assert!(text.contains("expected ok, got SIGSEGV"));
     let shown = document(&["run", "--schedules", "60", "--json", file], 1);
@@ -75,19 +51,23 @@ fn an_expectation_that_depends_on_the_order_fails_in_another_schedule() {
 fn what_is_shown_does_not_depend_on_the_scheduler() {
     for name in ["fork-against-guard.toml", "fault-against-mprotect.toml"] {
         for form in [&["--json"][..], &["--dump", "smaps"], &[]] {
-            let file = library(name);
+            let file = format!("scenarios/parallel/{name}");
             let arguments = [&["run"], form, &[file.as_str()]].concat();
-            assert_eq!(ends(&arguments, 0), ends(&arguments, 0), "{name} {form:?}");
+            assert_eq!(
+                printed(&arguments, 0),
+                printed(&arguments, 0),
+                "{name} {form:?}"
+            );
         }
     }
 }
 
 #[test]
 fn other_commands_take_one_thread_after_another() {
-    let file = library("guards-in-two-threads.toml");
-    ends(&["explain", &file], 0);
-    ends(&["vectors", "--kernel", "6.19", &file], 0);
-    ends(&["diff", &file, "--kernel", "6.18-stable,6.18-stable"], 0);
+    let file = "scenarios/parallel/guards-in-two-threads.toml";
+    printed(&["explain", file], 0);
+    printed(&["vectors", "--kernel", "6.19", file], 0);
+    printed(&["diff", file, "--kernel", "6.18-stable,6.18-stable"], 0);
 }
 
 #[test]
@@ -107,8 +87,8 @@ fn random_calls_on_threads() {
     );
     assert_eq!(found["ok"], true);
     assert!(found["histories"].as_u64().is_some_and(|number| number > 0));
-    ends(&["fuzz", "--threads", "2", "--live"], 2);
-    ends(&["fuzz", "--threads", "0"], 2);
+    printed(&["fuzz", "--threads", "2", "--live"], 2);
+    printed(&["fuzz", "--threads", "0"], 2);
 }
 
 #[test]
@@ -116,7 +96,7 @@ fn throughput_of_threads_side_by_side() {
     let quick = ["--vmas", "40", "--repeats", "2", "--time", "0", "--json"];
     let arguments = ["bench", "guard_install", "--threads", "1,2"];
     let switch = ["--feature", "atomic_flags=false"];
-    let text = ends(&[&arguments[..], &switch, &quick].concat(), 0);
+    let text = printed(&[&arguments[..], &switch, &quick].concat(), 0);
     let rows: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
@@ -135,5 +115,5 @@ fn throughput_of_threads_side_by_side() {
     assert_eq!(what, expected);
     let compared = rows.iter().map(|row| row["speedup"].is_number());
     assert_eq!(compared.collect::<Vec<_>>(), [false, false, true, true]);
-    ends(&["bench", "lookup", "--feature", "atomic_flag=false"], 2);
+    printed(&["bench", "lookup", "--feature", "atomic_flag=false"], 2);
 }

@@ -1,36 +1,17 @@
 //! Vectors: the example reader understands them, and the same seed gives the same ones.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("a workspace").to_owned()
-}
+use crate::program::{check_end, root, vmsim, vmsim_with_input, with_input};
 
 fn vectors(arguments: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .arg("vectors")
-        .args(arguments)
-        .current_dir(root())
-        .output();
-    output.expect("vmsim runs")
+    vmsim(&[&["vectors"], arguments].concat())
 }
 
 /// What docs/vectors.py prints; `None` where there is no Python.
 fn read(document: &[u8]) -> Option<Output> {
-    let mut child = Command::new("python3")
-        .arg(root().join("docs/vectors.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .ok()?;
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(document).expect("the reader reads");
-    drop(stdin);
-    child.wait_with_output().ok()
+    let mut python = Command::new("python3");
+    with_input(python.arg(root().join("docs/vectors.py")), document).ok()
 }
 
 #[test]
@@ -63,29 +44,14 @@ fn same_seed_same_vectors() {
 
 #[test]
 fn what_is_too_long_is_left_out_and_said() {
-    let scenario = br#"
+    let scenario = r#"
 step = [
   { op = "mmap", name = "buf", addr = "0x100000000000", len = "1p", prot = "r", flags = ["private", "anon", "fixed"] },
   { op = "repeat", times = 1000, step = [{ op = "read", range = "buf" }] },
 ]
 "#;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vmsim"))
-        .args(["vectors", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("vmsim starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(scenario).expect("vmsim reads");
-    drop(stdin);
-    let made = child.wait_with_output().expect("vmsim ends");
-    assert!(made.status.success(), "{made:?}");
-    let notes = String::from_utf8_lossy(&made.stderr);
-    assert!(
-        notes.contains("left out: it has more than 1000 steps"),
-        "{notes}"
-    );
+    let made = vmsim_with_input(&["vectors", "-"], scenario);
+    check_end(&made, 0, "left out: it has more than 1000 steps");
     let document = String::from_utf8_lossy(&made.stdout);
     assert!(document.contains("\"vectors\": []"), "{document}");
 }
