@@ -65,8 +65,8 @@ pub use pages::{
 };
 pub use profile::{CopyOnFork, Features, Profile};
 pub use setup::{
-    Arch, FileId, FileKind, FileSpec, Limits, LruBatches, MmuSetup, Pid, Setup, ThpEnabled,
-    ThpSetup, UffdFeatures,
+    Arch, FileId, FileKind, FileSpec, Limits, LruBatches, MmuSetup, Pid, Setup, SwapDevice,
+    ThpEnabled, ThpSetup, UffdFeatures,
 };
 pub use snapshot::{PageRun, PageState, Smaps, Snapshot, VmaSnapshot};
 pub use vma::{AnonName, AnonVmaId, Backing, FileRef, MappedKind, UffdCtxId, Vma, VmaHooks};

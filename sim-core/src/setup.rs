@@ -103,6 +103,8 @@ pub struct Limits {
     pub ram: Bytes,
     /// Swap space.
     pub swap: Bytes,
+    /// What it is on.
+    pub swap_device: SwapDevice,
     /// `RLIMIT_MEMLOCK`.
     pub memlock: Option<Bytes>,
     /// `RLIMIT_AS`.
@@ -126,6 +128,7 @@ impl Default for Limits {
             max_map_count: 65530,
             ram: Bytes(1 << 30),
             swap: Bytes(1 << 30),
+            swap_device: SwapDevice::default(),
             memlock: Some(Bytes(8 << 20)),
             address_space: None,
             data: None,
@@ -133,6 +136,47 @@ impl Default for Limits {
             mmap_min_addr: Bytes(65536),
             stack_guard_gap: 256,
             privileged: false,
+        }
+    }
+}
+
+/// What swap space is on: how long pages stay in the swap cache, and whether huge pages go there
+/// whole, depends on it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum SwapDevice {
+    /// Compressed memory, which answers at once.
+    #[default]
+    Zram,
+    /// A file on a disk.
+    File,
+}
+
+impl SwapDevice {
+    /// Every device with its name in scenarios.
+    pub const NAMES: &'static [(&'static str, Self)] =
+        &[("zram", Self::Zram), ("file", Self::File)];
+
+    /// Its name in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Zram => "zram",
+            Self::File => "file",
+        }
+    }
+
+    /// Is what it is given written when the call that gave it ends (`SWP_SYNCHRONOUS_IO`)?
+    pub const fn is_synchronous(self) -> bool {
+        match self {
+            Self::Zram => true,
+            Self::File => false,
+        }
+    }
+
+    /// Can it take huge pages whole (`SWP_BLKDEV`)?
+    pub const fn takes_huge_pages(self) -> bool {
+        match self {
+            Self::Zram => true,
+            Self::File => false,
         }
     }
 }

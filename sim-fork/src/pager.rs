@@ -151,8 +151,21 @@ impl<'a, A: Arch> Pager<'a, A> {
         self.shared.lru.add_mapped(self.frames(), vma, pfn);
     }
 
-    /// A page left the page tables: the reverse, and its reference is dropped.
+    /// A page left the page tables: the reverse, and its reference is dropped. Nobody wants its
+    /// place in swap, if nobody else maps it.
     pub(crate) fn account_unmap(&self, vma: &Vma, pfn: Pfn, kind: RssKind) {
+        self.unmap_counted(vma, pfn, kind);
+        self.shared.free_swap_if_unmapped(pfn);
+        self.frames().put(pfn);
+    }
+
+    /// The same for a page that reclaim has unmapped, and may keep in the swap cache.
+    pub(crate) fn account_reclaimed(&self, vma: &Vma, pfn: Pfn, kind: RssKind) {
+        self.unmap_counted(vma, pfn, kind);
+        self.frames().put(pfn);
+    }
+
+    fn unmap_counted(&self, vma: &Vma, pfn: Pfn, kind: RssKind) {
         self.frames().unmap_page(pfn);
         self.rss().add(kind, -1);
         if vma.flags().contains(VmFlags::LOCKED) {
@@ -160,7 +173,6 @@ impl<'a, A: Arch> Pager<'a, A> {
                 .lru
                 .munlock(self.frames(), self.frames().head(pfn));
         }
-        self.frames().put(pfn);
     }
 }
 

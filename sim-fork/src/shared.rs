@@ -77,7 +77,7 @@ impl Shared {
             frames: Arc::new(frames),
             lru: Lru::default(),
             files: Files::new(&setup.files),
-            swap: Swap::new(setup.limits.swap.pages()),
+            swap: Swap::new(setup.limits.swap.pages(), setup.limits.swap_device),
             devices: Devices::default(),
             khugepaged: Mutex::default(),
             uffd_contexts: AtomicU32::new(0),

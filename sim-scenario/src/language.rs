@@ -317,6 +317,7 @@ pub(crate) const LIMITS: &[&str] = &[
     "max_map_count",
     "ram",
     "swap",
+    "swap_device",
     "memlock",
     "address_space",
     "data",

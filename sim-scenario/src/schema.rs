@@ -4,7 +4,8 @@
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value, json};
 use sim_core::{
-    Advice, Arch, CopyOnFork, Errno, FileKind, Profile, Signal, Smaps, ThpEnabled, UffdFeatures,
+    Advice, Arch, CopyOnFork, Errno, FileKind, Profile, Signal, Smaps, SwapDevice, ThpEnabled,
+    UffdFeatures,
 };
 
 use crate::document::RunDocument;
@@ -199,6 +200,7 @@ fn limits() -> Value {
             "max_map_count": { "type": "integer", "minimum": 0 },
             "ram": reference("limit"),
             "swap": reference("limit"),
+            "swap_device": { "enum": first(SwapDevice::NAMES) },
             "memlock": reference("limit"),
             "address_space": reference("limit"),
             "data": reference("limit"),

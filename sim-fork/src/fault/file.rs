@@ -11,6 +11,8 @@ use crate::error::FaultError;
 use crate::file::{self, CachedPage, FileObject, Lookup};
 use crate::folio::{self, NEW_FILE, NEW_SHMEM};
 use crate::pager::{Pager, has_page_mkwrite};
+use crate::shared::Shared;
+use crate::swap::SwapId;
 use crate::thp;
 use crate::va::va;
 
@@ -132,7 +134,10 @@ impl<A: Arch> Pager<'_, A> {
                 return Err(self.userfault());
             }
             match looked_up {
-                Lookup::Present(_) | Lookup::Pristine(_) if fault.uffd(VmFlags::UFFD_MINOR) => {
+                // A page in swap is one that the object has, too.
+                Lookup::Present(_) | Lookup::Pristine(_) | Lookup::Swapped(_)
+                    if fault.uffd(VmFlags::UFFD_MINOR) =>
+                {
                     return Err(self.userfault());
                 }
                 Lookup::Hole
@@ -163,19 +168,19 @@ pub(crate) fn load_page<A: Arch>(
     index: u64,
 ) -> Result<Pfn, FaultError> {
     let looked_up = object.lock().lookup(index);
-    let (flags, content, swapped) = match looked_up {
+    let (flags, content) = match looked_up {
         Lookup::Beyond => return Err(FaultError::Bus),
         Lookup::Present(pfn) => return Ok(pfn),
         Lookup::Pristine(content) => {
             let mut state = object.lock();
             return file::materialize(pager.shared, object, &mut state, index, content);
         }
-        Lookup::OnDisk(content) => (NEW_FILE, content, None),
-        Lookup::Hole => (NEW_FILE, 0, None),
         Lookup::Swapped(slot) => {
-            let content = pager.shared.swap.get(slot).map_or(0, |page| page.content);
-            (NEW_SHMEM, content, Some(slot))
+            load_swapped(pager.shared, object, index, slot)?;
+            return load_page(pager, object, index);
         }
+        Lookup::OnDisk(content) => (NEW_FILE, content),
+        Lookup::Hole => (NEW_FILE, 0),
     };
     let flags = if object.file().is_shmem() {
         NEW_SHMEM
@@ -192,14 +197,35 @@ pub(crate) fn load_page<A: Arch>(
     pager.frames().meta(pfn).set_tag(content);
     state.set(index, CachedPage::Present(pfn));
     pager.shared.lru.add(pager.frames(), pfn);
-    if let Some(slot) = swapped {
-        // Its only copy is in memory again.
-        folio::mark_dirty(pager.frames(), pfn);
-        let cached = pager.shared.swap.release(slot);
-        debug_assert!(
-            cached.is_none(),
-            "pages of shared memory have no swap cache"
-        );
-    }
     Ok(pfn)
+}
+
+/// Brings a page of shared memory back from swap: from the swap cache to the page cache, which is
+/// where its only copy is then (`mm/shmem.c: shmem_swapin_folio()`).
+fn load_swapped(
+    shared: &Shared,
+    object: &FileObject,
+    index: u64,
+    slot: SwapId,
+) -> Result<(), FaultError> {
+    let pfn = if let Some(pfn) = shared.swap.cached(slot, &shared.frames) {
+        pfn
+    } else {
+        let content = shared.swap.get(slot).map_or(0, |page| page.content);
+        let pfn = shared.read_swap(slot, content, NEW_SHMEM)?;
+        shared.lru.add(&shared.frames, pfn);
+        pfn
+    };
+    let mut state = object.lock();
+    if state.lookup(index) != Lookup::Swapped(slot) {
+        drop(state);
+        shared.frames.put(pfn);
+        return Ok(());
+    }
+    // The caller's reference is the page cache's.
+    state.set(index, CachedPage::Present(pfn));
+    drop(state);
+    let _ = shared.swap.release(slot);
+    shared.free_swap(pfn);
+    Ok(())
 }

@@ -1,7 +1,7 @@
-//! Faults on swapped-out pages (`mm/memory.c: do_swap_page()`, 6.19).
+//! Faults on swapped-out pages (`mm/memory.c: do_swap_page()`, 6.18).
 
-use sim_core::VmFlags;
-use sim_pagetable::{Arch, Entry, FrameFlags, Pfn, SwapEntry};
+use sim_core::{PageRange, VmFlags};
+use sim_pagetable::{Arch, Entry, EntryView, FrameFlags, Leaf, Pfn, Run, SwapEntry};
 
 use super::Fault;
 use crate::error::FaultError;
@@ -9,7 +9,17 @@ use crate::folio::NEW_ANON;
 use crate::pager::Pager;
 use crate::rss::RssKind;
 use crate::swap::SwapId;
-use crate::va::va;
+use crate::va::{va, va_range};
+
+/// Flags of a page that a fault or `MADV_WILLNEED` brings back.
+const SWAPPED_IN: FrameFlags = NEW_ANON.difference(FrameFlags::ANON_EXCLUSIVE);
+
+/// A page that was swapped out, with a reference for the fault.
+struct SwappedIn {
+    pfn: Pfn,
+    /// It is in the swap cache, where other entries find it.
+    in_cache: bool,
+}
 
 impl<A: Arch> Pager<'_, A> {
     /// Brings a page back from swap. A write to a page that others share faults once more.
@@ -20,14 +30,22 @@ impl<A: Arch> Pager<'_, A> {
         swapped: SwapEntry,
     ) -> Result<(), FaultError> {
         (fault.prepare)()?;
-        let pfn = self.swapped_page(swapped.slot)?;
+        let page = self.swapped_page(swapped.slot)?;
+        let pfn = page.pfn;
+        if fault.is_write() && page.in_cache && !self.shared.lru.is_listed(pfn) {
+            self.shared.drain_lru();
+        }
         let Some(table) = self.unchanged(fault, old) else {
             self.frames().put(pfn);
             return Ok(());
         };
         self.rss().add(RssKind::Swap, -1);
-        self.release_swap(swapped.slot);
-        let alone = swapped.exclusive || self.frames().refs(pfn) == 1;
+        // Whatever is left in the swap cache is this page.
+        let _ = self.shared.swap.release(swapped.slot);
+        if page.in_cache && self.wants_to_free_swap(fault, pfn) {
+            self.shared.free_swap(pfn);
+        }
+        let alone = swapped.exclusive || !page.in_cache || self.frames().refs(pfn) == 1;
         let mut entry = Entry::page(pfn, self.page_prot(fault.vma)).mk_young();
         if swapped.soft_dirty {
             entry = entry.with_soft_dirty(true);
@@ -52,32 +70,60 @@ impl<A: Arch> Pager<'_, A> {
         Ok(())
     }
 
-    /// The frame of a swapped-out page, with a reference for the caller: the swap cache's, or a new
-    /// one, which enters the swap cache if others will want it.
-    fn swapped_page(&self, slot: SwapId) -> Result<Pfn, FaultError> {
-        let page = self.shared.swap.get(slot).ok_or(FaultError::Bus)?;
-        if let Some(pfn) = page.cached {
-            self.frames().get(pfn);
-            return Ok(pfn);
+    /// The page in the swap cache, or a new one, which enters the swap cache unless this entry alone
+    /// has it and the device answers at once.
+    fn swapped_page(&self, slot: SwapId) -> Result<SwappedIn, FaultError> {
+        let swap = &self.shared.swap;
+        let cached = |pfn| SwappedIn {
+            pfn,
+            in_cache: true,
+        };
+        if let Some(pfn) = swap.cached(slot, self.frames()) {
+            return Ok(cached(pfn));
         }
-        let flags = NEW_ANON - FrameFlags::ANON_EXCLUSIVE;
-        let pfn = self.alloc_frame(flags)?;
+        let page = swap.get(slot).ok_or(FaultError::Bus)?;
+        if page.refs > 1 || !swap.device().is_synchronous() {
+            let pfn = self.shared.read_swap(slot, page.content, SWAPPED_IN)?;
+            return Ok(cached(pfn));
+        }
+        let pfn = self.alloc_frame(SWAPPED_IN)?;
         self.frames().meta(pfn).set_tag(page.content);
-        if page.refs > 1 {
-            self.frames().get(pfn);
-            self.frames().meta(pfn).set_flags(FrameFlags::SWAPCACHE);
-            self.shared.swap.set_cached(slot, Some(pfn));
-        }
-        Ok(pfn)
+        Ok(SwappedIn {
+            pfn,
+            in_cache: false,
+        })
     }
 
-    /// An entry for a place in swap is gone; with the last one the swap cache lets go of the page.
-    pub(crate) fn release_swap(&self, slot: SwapId) {
-        if let Some(cached) = self.shared.swap.release(slot) {
-            self.frames()
-                .meta(cached)
-                .clear_flags(FrameFlags::SWAPCACHE);
-            self.frames().put(cached);
+    /// Is it worth trying to give the place back: for want of swap, for memory that is locked anyway,
+    /// or to be alone with a page that is to be written (`mm/memory.c: should_try_to_free_swap()`)?
+    fn wants_to_free_swap(&self, fault: &Fault<'_>, pfn: Pfn) -> bool {
+        let locked = fault.vma.flags().contains(VmFlags::LOCKED)
+            || self.frames().meta(pfn).has(FrameFlags::MLOCKED);
+        let references = self.frames().refs(pfn) + self.shared.lru.uncounted(pfn);
+        locked || self.shared.swap.is_full() || fault.is_write() && references == 2
+    }
+
+    /// Reads the swapped-out pages of a part of a VMA into the swap cache
+    /// (`mm/madvise.c: swapin_walk_pmd_entry()`).
+    pub(crate) fn read_ahead_swap(&self, part: PageRange) {
+        for Run { range, leaf } in self.tables().walk(va_range(part)) {
+            let Leaf::Table(table) = leaf else { continue };
+            let swapped: Vec<_> = table
+                .slots(range)
+                .filter_map(|slot| match slot.get().view() {
+                    EntryView::Swap(swapped) => Some(swapped.slot),
+                    EntryView::None
+                    | EntryView::Present(_)
+                    | EntryView::Marker(_)
+                    | EntryView::Migration(_)
+                    | EntryView::HwPoison(_)
+                    | EntryView::Device(..) => None,
+                })
+                .collect();
+            drop(table);
+            for slot in swapped {
+                self.shared.read_ahead_swap(slot, SWAPPED_IN);
+            }
         }
     }
 }

@@ -90,7 +90,7 @@ impl<A: Arch> Pager<'_, A> {
     }
 
     /// References from batches count, but those of batches that can be drained for it: if the page
-    /// waits for its first list.
+    /// waits for its first list. That of the swap cache can be got rid of if no entry needs it.
     fn may_reuse_small(&self, pfn: Pfn) -> bool {
         let lru = &self.shared.lru;
         if self.frames().refs(pfn) + lru.uncounted(pfn) > 3 {
@@ -98,6 +98,13 @@ impl<A: Arch> Pager<'_, A> {
         }
         if !lru.is_listed(pfn) {
             self.shared.drain_lru();
+        }
+        let cached = self.frames().meta(pfn).has(FrameFlags::SWAPCACHE);
+        if self.frames().refs(pfn) > 1 + u32::from(cached) {
+            return false;
+        }
+        if cached {
+            self.shared.free_swap(pfn);
         }
         self.frames().refs(pfn) == 1
     }

@@ -66,11 +66,7 @@ pub(crate) fn release(shared: &Shared, page: CachedPage) {
         CachedPage::Present(pfn) => {
             shared.frames.put(pfn);
         }
-        CachedPage::Swapped(slot) => {
-            if let Some(cached) = shared.swap.release(slot) {
-                shared.frames.put(cached);
-            }
-        }
+        CachedPage::Swapped(slot) => shared.free_swap_and_cache(slot),
         CachedPage::OnDisk(_) => {}
     }
 }

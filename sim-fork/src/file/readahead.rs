@@ -5,7 +5,7 @@
 //! the page cache from the start.
 
 use super::{CachedPage, FileObject, Lookup};
-use crate::folio::NEW_FILE;
+use crate::folio::{NEW_FILE, NEW_SHMEM};
 use crate::shared::Shared;
 
 /// Reads pages `[first, end)` of a disk file into the cache (`POSIX_FADV_WILLNEED`,
@@ -27,5 +27,20 @@ pub(crate) fn will_need(shared: &Shared, object: &FileObject, (first, end): (u64
         shared.frames.meta(pfn).set_tag(content);
         state.set(index, CachedPage::Present(pfn));
         shared.lru.add(&shared.frames, pfn);
+    }
+}
+
+/// Reads pages `[first, end)` of shared memory that are in swap into the swap cache
+/// (`mm/madvise.c: shmem_swapin_range()`).
+pub(crate) fn read_ahead_swap(shared: &Shared, object: &FileObject, (first, end): (u64, u64)) {
+    let state = object.lock();
+    let swapped = state
+        .pages_from(first)
+        .take_while(|&(index, _)| index < end);
+    for (_, page) in swapped {
+        match page {
+            CachedPage::Swapped(slot) => shared.read_ahead_swap(slot, NEW_SHMEM),
+            CachedPage::Present(_) | CachedPage::OnDisk(_) => {}
+        }
     }
 }

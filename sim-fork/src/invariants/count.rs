@@ -182,7 +182,7 @@ pub(super) fn compare_frames(shared: &Shared, counts: &Frames) -> Result<(), Bro
 pub(super) fn compare_swap(shared: &Shared, places: &Places) -> Result<(), Broken> {
     for (slot, page) in shared.swap.used() {
         let counted = places.get(&slot.offset).copied().unwrap_or_default();
-        if page.refs != counted {
+        if page.refs != counted || page.refs == 0 && page.cached.is_none() {
             return Err(Broken::Swap {
                 offset: slot.offset,
                 refs: page.refs,

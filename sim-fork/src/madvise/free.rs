@@ -56,7 +56,7 @@ impl<A: Arch> Pager<'_, A> {
             EntryView::Present(_) => self.free_page(slot, entry, whole),
             EntryView::Swap(swapped) => {
                 self.rss().add(RssKind::Swap, -1);
-                self.release_swap(swapped.slot);
+                self.shared.free_swap_and_cache(swapped.slot);
                 slot.set(Entry::NONE);
             }
             EntryView::HwPoison(_) => slot.set(Entry::NONE),
@@ -87,8 +87,10 @@ impl<A: Arch> Pager<'_, A> {
         };
         let flags = frames.meta(head).flags();
         if flags.intersects(FrameFlags::SWAPCACHE | FrameFlags::DIRTY) {
-            let cached_elsewhere = flags.contains(FrameFlags::SWAPCACHE);
-            if frames.folio_mapcount(pfn) != pages || cached_elsewhere {
+            if frames.folio_mapcount(pfn) != pages {
+                return;
+            }
+            if flags.contains(FrameFlags::SWAPCACHE) && !self.shared.free_swap(head) {
                 return;
             }
             frames.meta(head).clear_flags(FrameFlags::DIRTY);

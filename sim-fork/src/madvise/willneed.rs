@@ -7,16 +7,26 @@ use crate::file::readahead;
 use crate::pager::Pager;
 
 impl<A: Arch> Pager<'_, A> {
-    /// Reads what a part of a VMA maps of a file into the page cache. Shared memory in swap stays
-    /// there until it is touched.
+    /// Reads what a part of a VMA maps of a file into the page cache, and what is in swap of
+    /// anonymous or of shared memory into the swap cache.
     pub(super) fn will_need(&self, vma: &Vma, part: PageRange) {
-        let Some(file) = vma.file().filter(|file| file.kind == MappedKind::Regular) else {
+        let Some(file) = vma.file() else {
+            self.read_ahead_swap(part);
             self.shared.drain_lru();
             return;
         };
-        if let Some(object) = self.shared.files.get(file.id) {
-            let first = vma.pgoff_of(part.start()).get();
-            readahead::will_need(self.shared, &object, (first, first + part.pages()));
+        let Some(object) = self.shared.files.get(file.id) else {
+            return;
+        };
+        let first = vma.pgoff_of(part.start()).get();
+        let pages = (first, first + part.pages());
+        match file.kind {
+            MappedKind::Regular => readahead::will_need(self.shared, &object, pages),
+            MappedKind::Memfd | MappedKind::DevZero => {
+                readahead::read_ahead_swap(self.shared, &object, pages);
+                self.shared.drain_lru();
+            }
+            MappedKind::Pfnmap | MappedKind::Mixedmap => {}
         }
     }
 }

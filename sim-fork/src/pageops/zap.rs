@@ -88,7 +88,7 @@ impl<A: Arch> Pager<'_, A> {
                     true
                 } else {
                     self.rss().add(RssKind::Swap, -1);
-                    self.release_swap(swapped.slot);
+                    self.shared.free_swap_and_cache(swapped.slot);
                     false
                 }
             }

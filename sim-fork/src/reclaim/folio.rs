@@ -4,13 +4,14 @@
 //! ```text
 //!   anonymous, lazily freed, clean ─▶ dropped            dirty again ─▶ kept
 //!   anonymous ─ swap has room ──────▶ swap entry         full ────────▶ kept
+//!                                     written to a disk: the page stays in the swap cache
 //!   shared memory ──────────────────▶ unmapped, dropped if never written, else to swap if it has room
 //!   file ───────────────────────────▶ unmapped, dropped if clean; dirty pages stay in the cache
 //! ```
 
 use sim_core::store::VmaStore;
 use sim_core::{MappedKind, VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, FrameFlags, Leaf, Pfn};
+use sim_pagetable::{Arch, Entry, FrameFlags, Leaf, Pfn, SwapSlot};
 
 use super::rmap::Mapping;
 use super::whole::swap_entry;
@@ -55,24 +56,31 @@ fn reclaim_anon<A: Arch, S: VmaStore>(
     pfn: Pfn,
     mappings: &[Mapping<A, S>],
 ) -> u64 {
-    let mut freed = false;
-    let mut slot = None;
+    let shared = machine.shared();
+    let meta = shared.frames.meta(pfn);
+    if meta.has(FrameFlags::MLOCKED) {
+        return 0;
+    }
+    let Some(to) = way_out(shared, pfn) else {
+        return 0;
+    };
     for mapping in mappings {
-        let pager = Pager::new(machine.shared(), &mapping.space.pages);
+        let pager = Pager::new(shared, &mapping.space.pages);
         let mm = mapping.space.read_recursive();
-        let Some(id) = mm.vma_lookup(mapping.at) else {
-            continue;
-        };
-        match swap_out(&pager, mm.vma(id), mapping.at, pfn, slot) {
-            Gone::Kept => return 0,
-            Gone::Dropped => freed = true,
-            Gone::Swapped(place) => {
-                freed = true;
-                slot = Some(place);
-            }
+        let vma = mm.vma_lookup(mapping.at).map(|id| mm.vma(id));
+        let gone = vma.is_some_and(|vma| unmap_anon(&pager, vma, mapping.at, pfn, to));
+        if !gone {
+            return 0;
         }
     }
-    u64::from(freed)
+    match to {
+        WayOut::Dropped => 1,
+        WayOut::Swapped(place) => {
+            // Whoever needs memory comes back when it is written.
+            let gone = shared.write_to_swap(pfn, place) || shared.drop_from_swap_cache(pfn);
+            u64::from(gone)
+        }
+    }
 }
 
 /// Pages of a process that `MADV_PAGEOUT` picked: mapped by this entry alone.
@@ -83,10 +91,7 @@ pub(crate) fn pageout<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr, pf
         return;
     }
     if folio::is_anon(pager.frames(), pfn) {
-        if matches!(swap_out(pager, vma, at, pfn, None), Gone::Kept) {
-            // What cannot be reclaimed comes back as if it were new.
-            pager.shared.lru.add(pager.frames(), pfn);
-        }
+        pageout_anon(pager, vma, at, pfn);
         return;
     }
     let Some(file) = vma.file() else { return };
@@ -96,61 +101,83 @@ pub(crate) fn pageout<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr, pf
     }
 }
 
-/// How an attempt on an anonymous page ended.
-enum Gone {
-    /// It stays.
-    Kept,
-    /// It was free for the taking.
-    Dropped,
-    /// It is in swap.
-    Swapped(sim_pagetable::SwapSlot),
+/// What is kept, for whatever reason, comes back as if it were new.
+fn pageout_anon<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr, pfn: Pfn) {
+    let shared = pager.shared;
+    let gone = match way_out(shared, pfn) {
+        Some(to) if unmap_anon(pager, vma, at, pfn, to) => match to {
+            WayOut::Dropped => true,
+            WayOut::Swapped(place) => {
+                shared.frames.meta(pfn).clear_flags(FrameFlags::ACTIVE);
+                shared.write_to_swap(pfn, place)
+            }
+        },
+        Some(_) | None => false,
+    };
+    if !gone {
+        shared.lru.add(&shared.frames, pfn);
+    }
 }
 
-/// Replaces the entry of an anonymous page. `slot` is where it already went from another mapping.
-fn swap_out<A: Arch>(
+/// Where an anonymous page can go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum WayOut {
+    /// It was freed lazily: nowhere.
+    Dropped,
+    /// To its place in swap.
+    Swapped(SwapSlot),
+}
+
+/// `None` if swap is full.
+fn way_out(shared: &Shared, pfn: Pfn) -> Option<WayOut> {
+    let meta = shared.frames.meta(pfn);
+    if !meta.has(FrameFlags::SWAPBACKED) {
+        return Some(WayOut::Dropped);
+    }
+    let place = shared.enter_swap(pfn);
+    if place.is_none() {
+        meta.set_flags(FrameFlags::ACTIVE);
+    }
+    place.map(WayOut::Swapped)
+}
+
+/// Takes an anonymous page out of a page table. False if it stays there.
+fn unmap_anon<A: Arch>(
     pager: &Pager<'_, A>,
     vma: &Vma,
     at: VirtAddr,
     pfn: Pfn,
-    slot: Option<sim_pagetable::SwapSlot>,
-) -> Gone {
-    let frames = pager.frames();
+    to: WayOut,
+) -> bool {
     let Leaf::Table(table) = pager.tables().leaf(va(at)) else {
-        return Gone::Kept;
+        return false;
     };
     let entry = table.get(va(at));
-    let meta = frames.meta(pfn);
-    if meta.has(FrameFlags::MLOCKED) {
-        return Gone::Kept;
-    }
-    if !meta.has(FrameFlags::SWAPBACKED) {
-        // Droppable memory goes even if it was written.
-        let wanted = !vma.flags().contains(VmFlags::DROPPABLE);
-        if wanted && (entry.is_dirty() || meta.has(FrameFlags::DIRTY)) {
-            meta.set_flags(FrameFlags::SWAPBACKED | FrameFlags::ACTIVE);
-            return Gone::Kept;
+    let meta = pager.frames().meta(pfn);
+    match to {
+        WayOut::Dropped => {
+            // Droppable memory goes even if it was written.
+            let wanted = !vma.flags().contains(VmFlags::DROPPABLE);
+            if wanted && (entry.is_dirty() || meta.has(FrameFlags::DIRTY)) {
+                meta.set_flags(FrameFlags::SWAPBACKED | FrameFlags::ACTIVE);
+                return false;
+            }
+            table.set(va(at), Entry::NONE);
         }
-        table.set(va(at), Entry::NONE);
-        drop(table);
-        pager.account_unmap(vma, pfn, RssKind::Anon);
-        return Gone::Dropped;
+        WayOut::Swapped(place) => {
+            let exclusive = meta.has(FrameFlags::ANON_EXCLUSIVE);
+            pager.shared.swap.duplicate(place);
+            if entry.is_dirty() {
+                folio::mark_dirty(pager.frames(), pfn);
+            }
+            meta.clear_flags(FrameFlags::ANON_EXCLUSIVE);
+            table.set(va(at), swap_entry(entry, place, exclusive));
+            pager.rss().add(RssKind::Swap, 1);
+        }
     }
-    let swap = &pager.shared.swap;
-    let place = if let Some(place) = slot {
-        swap.duplicate(place);
-        place
-    } else if let Some(place) = swap.alloc(meta.tag(), 1) {
-        place
-    } else {
-        meta.set_flags(FrameFlags::ACTIVE);
-        return Gone::Kept;
-    };
-    let exclusive = meta.has(FrameFlags::ANON_EXCLUSIVE);
-    table.set(va(at), swap_entry(entry, place, exclusive));
     drop(table);
-    pager.rss().add(RssKind::Swap, 1);
-    pager.account_unmap(vma, pfn, RssKind::Anon);
-    Gone::Swapped(place)
+    pager.account_reclaimed(vma, pfn, RssKind::Anon);
+    true
 }
 
 /// Takes a page of an object out of one page table.
@@ -185,11 +212,12 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
             return 1;
         }
         MappedKind::Memfd | MappedKind::DevZero => {
-            let Some(place) = shared.swap.alloc(meta.tag(), 1) else {
+            let Some(place) = shared.enter_swap(pfn) else {
                 meta.set_flags(FrameFlags::ACTIVE);
                 shared.lru.add(frames, pfn);
                 return 0;
             };
+            shared.swap.duplicate(place);
             CachedPage::Swapped(place)
         }
         MappedKind::Pfnmap | MappedKind::Mixedmap => return 0,
@@ -197,7 +225,15 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
     state.set(index, rest);
     drop(state);
     release(shared, CachedPage::Present(pfn));
-    1
+    let CachedPage::Swapped(place) = rest else {
+        return 1;
+    };
+    meta.clear_flags(FrameFlags::ACTIVE);
+    let gone = shared.write_to_swap(pfn, place);
+    if !gone {
+        shared.lru.add(frames, pfn);
+    }
+    u64::from(gone)
 }
 
 /// Drops pages that only the page cache has, in the order of files and offsets.

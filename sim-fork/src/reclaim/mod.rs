@@ -51,6 +51,7 @@ fn shrink<A: Arch, S: VmaStore>(machine: &Machine<A, S>, wanted: u64) -> u64 {
     let before = shared.frames.used();
     shared.drain_lru();
     let mut got = before - shared.frames.used();
+    got += shared.shrink_swap_cache(wanted.saturating_sub(got));
     got += folio::drop_unmapped(machine, wanted.saturating_sub(got));
     for spare_young in [true, false] {
         if got >= wanted {

@@ -87,7 +87,7 @@ fn swap_out_part<A: Arch>(
     ));
     meta.clear_flags(FrameFlags::ANON_EXCLUSIVE);
     pager.rss().add(RssKind::Swap, 1);
-    pager.account_unmap(vma, pfn, RssKind::Anon);
+    pager.account_reclaimed(vma, pfn, RssKind::Anon);
 }
 
 /// The swap entry that takes the place of a page's entry.

@@ -14,6 +14,7 @@ mod huge;
 mod mmu;
 mod scale;
 mod script;
+mod swap;
 mod threads;
 mod uffd;
 
@@ -35,15 +36,23 @@ fn setup(profile: Profile) -> Setup {
     setup
 }
 
+/// Every profile on both architectures.
+fn setups() -> impl Iterator<Item = Setup> {
+    let on_both = |&profile| {
+        let on = move |&(_, arch): &(_, sim_core::Arch)| Setup {
+            arch,
+            ..setup(profile)
+        };
+        sim_core::Arch::NAMES.iter().map(on)
+    };
+    Profile::ALL.iter().flat_map(on_both)
+}
+
 /// Runs a script under every profile and on both architectures.
 #[track_caller]
 fn everywhere(lines: &str) {
-    for &profile in Profile::ALL {
-        for &(_, arch) in sim_core::Arch::NAMES {
-            let mut setup = setup(profile);
-            setup.arch = arch;
-            script::run(&setup, lines);
-        }
+    for setup in setups() {
+        script::run(&setup, lines);
     }
 }
 

@@ -29,6 +29,7 @@ mod process;
 mod settings;
 mod smaps;
 mod snapshot;
+mod swap;
 mod uffd;
 pub(crate) mod worker;
 
@@ -76,6 +77,7 @@ pub struct LiveKernel {
     powers: Powers,
     names_supported: bool,
     drain: drain::Drain,
+    swap: swap::Writeback,
     spaces: u32,
     text: Vec<u8>,
     _settings: SettingsGuard,
@@ -109,6 +111,7 @@ impl LiveKernel {
             powers,
             names_supported,
             drain,
+            swap: swap::Writeback::new(),
             spaces: 0,
             text: Vec::new(),
             _settings: settings,
@@ -191,6 +194,7 @@ impl Backend for LiveKernel {
         danger::check(call)?;
         let result = self.dispatch(pid, call);
         self.drain.after(call);
+        self.swap.after(call);
         if matches!(result, Err(BackendError::Broken(_))) {
             self.processes.remove(&pid);
         }

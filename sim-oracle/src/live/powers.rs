@@ -4,7 +4,7 @@ use std::fs;
 
 use sim_core::{LruBatches, Setup, ThpEnabled, ThpSetup};
 
-use super::{memory, settings};
+use super::{memory, settings, swap};
 
 /// Capabilities of this process, and the settings that it can write.
 #[derive(Clone, Copy, Debug)]
@@ -97,12 +97,13 @@ pub fn has_soft_dirty() -> bool {
 }
 
 /// Gives a set-up what the running kernel has, so that both sides have the same: its memory, no
-/// more swap space than there is, and, where this user cannot change settings, those that the
+/// more swap space than there is, what that is on, and, where this user cannot change settings, those that the
 /// set-up leaves at their defaults. Per-CPU batches are always drained: other programs drain the
 /// kernel's.
 pub fn adopt(setup: &mut Setup) {
     let limits = &mut setup.limits;
-    limits.swap = memory::swap_space().min(limits.swap);
+    limits.swap = swap::space().min(limits.swap);
+    limits.swap_device = swap::device().unwrap_or(limits.swap_device);
     limits.ram = memory::memory().unwrap_or(limits.ram);
     setup.lru_batches = LruBatches::Drained;
     if Powers::now().settings {

@@ -1,8 +1,8 @@
 //! The tables beside the steps: kernel, architecture, features, limits, files.
 
 use sim_core::{
-    Arch, Bytes, CopyOnFork, FileKind, FileSpec, Limits, MmuSetup, Profile, Setup, ThpEnabled,
-    ThpSetup, UffdFeatures,
+    Arch, Bytes, CopyOnFork, FileKind, FileSpec, Limits, MmuSetup, Profile, Setup, SwapDevice,
+    ThpEnabled, ThpSetup, UffdFeatures,
 };
 use toml::de::DeValue;
 
@@ -97,6 +97,20 @@ fn limits(cx: &mut Context, value: &Value<'_>) -> Option<Limits> {
     );
     set(cx, &fields, "ram", &mut limits.ram, size_or_unlimited);
     set(cx, &fields, "swap", &mut limits.swap, size_or_unlimited);
+    set(
+        cx,
+        &fields,
+        "swap_device",
+        &mut limits.swap_device,
+        |cx, value| {
+            words::one_of(
+                cx,
+                value,
+                "something that swap can be on",
+                SwapDevice::NAMES,
+            )
+        },
+    );
     set(cx, &fields, "memlock", &mut limits.memlock, limit);
     set(
         cx,

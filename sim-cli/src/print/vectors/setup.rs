@@ -33,6 +33,7 @@ fn limits(setup: &Setup) -> Value {
         "max_map_count": limits.max_map_count,
         "ram": limits.ram.get(),
         "swap": limits.swap.get(),
+        "swap_device": limits.swap_device.name(),
         "memlock": bytes(limits.memlock),
         "address_space": bytes(limits.address_space),
         "data": bytes(limits.data),

@@ -1,0 +1,245 @@
+//! Swap: which places are taken, how often, and by what.
+//!
+//! ```text
+//!   page in memory ──▶ place and page, the page in the swap cache ──▶ place alone
+//!        ▲    reclaim gives it a place       written, nobody maps it       │
+//!        └─────────── the last entry gone (cache.rs) ◀─────────────────────┘ fault, MADV_WILLNEED
+//! ```
+//!
+//! A place is in use as long as entries refer to it or a page is in the swap cache for it.
+
+mod cache;
+
+use std::collections::BTreeMap;
+
+use sim_core::SwapDevice;
+use sim_pagetable::{Frames, HUGE_PAGES, Pfn, SwapSlot};
+use sim_sync::{Mutex, class};
+
+/// A place in swap.
+pub type SwapId = SwapSlot;
+
+/// The number of the one swap area there is.
+const DEVICE: u8 = 0;
+
+/// One place in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SwapPage {
+    /// Entries that refer to it: page tables and page caches.
+    pub refs: u32,
+    /// What it contains.
+    pub content: u32,
+    /// The frame that holds the same page (the swap cache).
+    pub cached: Option<Pfn>,
+}
+
+/// A place of a page in the swap cache.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Placed {
+    /// It had one.
+    Already(SwapId),
+    /// It has been given one.
+    Now(SwapId),
+}
+
+/// The swap area.
+#[derive(Debug)]
+pub struct Swap {
+    pages: u64,
+    device: SwapDevice,
+    inner: Mutex<Inner, class::Swap>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    used: BTreeMap<u64, SwapPage>,
+    /// The places of the pages in the swap cache.
+    cached: BTreeMap<Pfn, u64>,
+    /// Places given back, last one on top.
+    free: Vec<u64>,
+    /// The first place never used.
+    fresh: u64,
+}
+
+impl Swap {
+    /// An area of so many pages. Place 0 holds the header.
+    pub(crate) fn new(pages: u64, device: SwapDevice) -> Self {
+        Self {
+            pages,
+            device,
+            inner: Mutex::new(Inner {
+                fresh: 1,
+                ..Inner::default()
+            }),
+        }
+    }
+
+    /// What it is on.
+    pub(crate) const fn device(&self) -> SwapDevice {
+        self.device
+    }
+
+    /// Is more than half of it in use (`vm_swap_full()`)?
+    pub(crate) fn is_full(&self) -> bool {
+        let used = self.inner.lock().used.len() as u64;
+        self.pages.saturating_sub(used) * 2 < self.pages
+    }
+
+    /// The place of a page in the swap cache; a new one without entries if it has none, `None` when
+    /// full. The page is in the swap cache then, which has the reference that the caller gives.
+    pub(crate) fn place_for(&self, pfn: Pfn) -> Option<Placed> {
+        let mut inner = self.inner.lock();
+        if let Some(&offset) = inner.cached.get(&pfn) {
+            return Some(Placed::Already(place(offset)));
+        }
+        if inner.used.len() as u64 >= self.pages {
+            return None;
+        }
+        let offset = inner.free.pop().unwrap_or(inner.fresh);
+        inner.fresh = inner.fresh.max(offset + 1);
+        let page = SwapPage {
+            refs: 0,
+            content: 0,
+            cached: Some(pfn),
+        };
+        inner.used.insert(offset, page);
+        inner.cached.insert(pfn, offset);
+        Some(Placed::Now(place(offset)))
+    }
+
+    /// Takes places for a huge page, one after the other and aligned, each with a reference;
+    /// `None` if there are not so many left, or
+    /// the area is a file. What they contain is [filled in](Self::fill) later.
+    pub(crate) fn alloc_huge(&self) -> Option<SwapId> {
+        if !self.device.takes_huge_pages() {
+            return None;
+        }
+        let mut inner = self.inner.lock();
+        let places = |first: u64| first..first + HUGE_PAGES;
+        let first = (HUGE_PAGES..self.pages)
+            .step_by(HUGE_PAGES as usize)
+            .take_while(|&first| first + HUGE_PAGES <= self.pages)
+            .find(|&first| inner.used.range(places(first)).next().is_none())?;
+        inner.free.retain(|offset| !places(first).contains(offset));
+        if first + HUGE_PAGES > inner.fresh {
+            let skipped = inner.fresh..first;
+            inner.free.splice(0..0, skipped.rev());
+            inner.fresh = first + HUGE_PAGES;
+        }
+        for offset in first..first + HUGE_PAGES {
+            let page = SwapPage {
+                refs: 1,
+                content: 0,
+                cached: None,
+            };
+            inner.used.insert(offset, page);
+        }
+        Some(place(first))
+    }
+
+    /// Writes a place in use.
+    pub(crate) fn fill(&self, slot: SwapId, content: u32) {
+        if let Some(page) = self.inner.lock().used.get_mut(&slot.offset) {
+            page.content = content;
+        }
+    }
+
+    /// A place in use.
+    pub fn get(&self, slot: SwapId) -> Option<SwapPage> {
+        self.inner.lock().used.get(&slot.offset).copied()
+    }
+
+    /// One more reference (`swap_duplicate()`).
+    pub fn duplicate(&self, slot: SwapId) {
+        if let Some(page) = self.inner.lock().used.get_mut(&slot.offset) {
+            page.refs += 1;
+        }
+    }
+
+    /// One reference less (`swap_free()`). True if the page in the swap cache, if there is one, is
+    /// all that is left of it.
+    pub(crate) fn release(&self, slot: SwapId) -> Option<Pfn> {
+        let mut inner = self.inner.lock();
+        let page = inner.used.get_mut(&slot.offset)?;
+        page.refs -= 1;
+        let left = page.refs;
+        let cached = page.cached;
+        if left == 0 && cached.is_none() {
+            inner.forget(slot.offset);
+        }
+        cached.filter(|_| left == 0)
+    }
+
+    /// The page that is in the swap cache for a place, with a reference for the caller.
+    pub(crate) fn cached(&self, slot: SwapId, frames: &Frames) -> Option<Pfn> {
+        let inner = self.inner.lock();
+        let pfn = inner.used.get(&slot.offset)?.cached?;
+        frames.get(pfn);
+        Some(pfn)
+    }
+
+    /// Puts a page into the swap cache for a place in use, together with a reference to it. False if
+    /// there is one, or the place has been given back.
+    pub(crate) fn insert(&self, slot: SwapId, pfn: Pfn) -> bool {
+        let mut inner = self.inner.lock();
+        let Some(page) = inner.used.get_mut(&slot.offset) else {
+            return false;
+        };
+        if page.cached.is_some() {
+            return false;
+        }
+        page.cached = Some(pfn);
+        inner.cached.insert(pfn, slot.offset);
+        true
+    }
+
+    /// Takes a page out of the swap cache if it is there; the place is given back if no entry refers
+    /// to it. With `unneeded`, only if so. True if it was there; the cache's reference is the
+    /// caller's then.
+    pub(crate) fn remove(&self, pfn: Pfn, unneeded: bool) -> bool {
+        let mut inner = self.inner.lock();
+        let Some(&offset) = inner.cached.get(&pfn) else {
+            return false;
+        };
+        let Some(page) = inner.used.get_mut(&offset) else {
+            return false;
+        };
+        let needed = page.refs != 0;
+        if needed && unneeded {
+            return false;
+        }
+        page.cached = None;
+        inner.cached.remove(&pfn);
+        if !needed {
+            inner.forget(offset);
+        }
+        true
+    }
+
+    /// The pages in the swap cache, by frame number.
+    pub(crate) fn cached_pages(&self) -> Vec<Pfn> {
+        self.inner.lock().cached.keys().copied().collect()
+    }
+
+    /// Every place in use, ascending.
+    pub fn used(&self) -> Vec<(SwapId, SwapPage)> {
+        let inner = self.inner.lock();
+        let used = inner.used.iter();
+        used.map(|(&offset, &page)| (place(offset), page)).collect()
+    }
+}
+
+impl Inner {
+    /// Gives a place back.
+    fn forget(&mut self, offset: u64) {
+        self.used.remove(&offset);
+        self.free.push(offset);
+    }
+}
+
+const fn place(offset: u64) -> SwapId {
+    SwapId {
+        device: DEVICE,
+        offset,
+    }
+}
