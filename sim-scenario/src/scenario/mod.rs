@@ -184,7 +184,9 @@ macro_rules! bool_features {
 
         /// The features that are on or off, each with its name.
         pub fn features_by_name(features: &Features) -> Vec<(&'static str, bool)> {
-            vec![$((stringify!($name), features.$name),)+]
+            // None is left out.
+            let Features { $($name,)+ copy_on_fork: _ } = *features;
+            vec![$((stringify!($name), $name),)+]
         }
 
         fn bool_feature<'f>(features: &'f mut Features, name: &str) -> Option<&'f mut bool> {
