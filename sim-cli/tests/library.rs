@@ -1,11 +1,11 @@
 //! Every scenario of the library holds, on both architectures and with all invariants checked after
 //! every step; and both give the same VMAs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::program::{printed, root};
+use crate::program::{files_below, printed, root};
 
 /// Fails with the scenarios' own words if an expectation does not hold.
 #[track_caller]
@@ -13,20 +13,6 @@ fn run(file: &Path, arch: &str) -> Value {
     let file = file.to_str().expect("UTF-8");
     let text = printed(&["run", "--json", "--check", "--arch", arch, file], 0);
     serde_json::from_str(&text).expect("a JSON document")
-}
-
-fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("the library is there") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            scenarios(&path, found);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            found.push(path);
-        }
-    }
 }
 
 /// Where scenarios put what they map at fixed addresses. The heap is elsewhere on each architecture.
@@ -65,7 +51,7 @@ fn vmas(document: &Value) -> Vec<String> {
 #[test]
 fn every_scenario_holds_on_every_architecture() {
     let mut files = Vec::new();
-    scenarios(&root().join("scenarios"), &mut files);
+    files_below(&root().join("scenarios"), "toml", &mut files);
     files.sort();
     assert!(files.len() >= 25, "the library has {} files", files.len());
     for file in files {

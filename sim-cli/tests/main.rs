@@ -2,6 +2,7 @@
 
 mod bench;
 mod command_line;
+mod documents;
 mod layering;
 mod library;
 mod output;

@@ -10,6 +10,18 @@ pub(crate) fn root() -> PathBuf {
     here.parent().expect("a workspace").to_owned()
 }
 
+/// Adds every file below a folder that ends so.
+pub(crate) fn files_below(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files_below(&path, ending, found);
+        } else if path.extension().is_some_and(|found| found == ending) {
+            found.push(path);
+        }
+    }
+}
+
 /// Runs vmsim.
 pub(crate) fn vmsim(arguments: &[&str]) -> Output {
     vmsim_with_input(arguments, "")

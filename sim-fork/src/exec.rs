@@ -20,7 +20,8 @@ use crate::process::Process;
 use crate::reclaim;
 use crate::space::AddressSpace;
 
-/// The byte that strings consist of.
+/// The byte that strings consist of. DEVIATION: a program's strings say something, and its segments are
+/// mapped too.
 const STRING_BYTE: u8 = b'A';
 
 /// Strings begin below a word at the top that stays empty.

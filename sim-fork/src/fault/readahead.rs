@@ -10,7 +10,7 @@ use crate::file::{FileObject, Lookup};
 use crate::pager::Pager;
 
 /// Pages that are read at once (`read_ahead_kb` of the disk, 8 MiB on the machine that vmsim is
-/// compared with: small files come whole, and no page is marked for reading on).
+/// compared with: small files come whole). DEVIATION: no page is marked for reading on.
 const WINDOW: u64 = 2048;
 
 /// The pages that come with the one that is missing: half of them lie before it, but for code and

@@ -12,7 +12,8 @@
 //! It shows in `LazyFree` and `Referenced` of smaps, and in the references that batches hold:
 //! copy-on-write does not reuse a page that somebody else refers to.
 //!
-//! With several threads there are no batches: all happens at once.
+//! With several threads there are no batches: all happens at once. DEVIATION: on Linux each CPU has its
+//! batches, and other programs fill and drain them too.
 
 mod added;
 mod mlock;

@@ -9,7 +9,8 @@ use crate::pager::Pager;
 use crate::process::Process;
 use crate::va::va_range;
 
-/// What is to be forgotten (`enum clear_refs_types`).
+/// What is to be forgotten. DEVIATION: Linux does not flush the TLB, so that an access right after may
+/// not be noted (`enum clear_refs_types`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum What {
     /// 1: accesses to all memory.

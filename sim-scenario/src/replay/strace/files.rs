@@ -4,6 +4,7 @@
 //! descriptor is known, and programs use a number again and again: a mapping of the start of a
 //! file at an address that the kernel chooses is then taken for a new file, since this is how
 //! loaders begin; what is mapped from the same descriptor afterwards belongs to it.
+//! DEVIATION: on Linux a descriptor stands for the file that was opened.
 
 use std::collections::HashMap;
 
