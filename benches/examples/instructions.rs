@@ -83,21 +83,22 @@ fn child(workload: Workload) -> Result<()> {
     let machine = Simulated::new(StoreName::Maple, &spec.setup(&Setup::default()))?;
     let mut player = Player::new(machine, &spec)?;
     let round = player.next_round(Shape::Bulk);
+    let target = player.target_mut();
     if let Some(setup) = &round.fresh {
-        player.target_mut().fresh(setup)?;
+        target.fresh(setup)?;
     }
     for step in &round.before {
-        player.target().run(step)?;
+        target.run(step)?;
     }
-    player.target().begin();
-    counted(player.target(), &round.timed)?;
+    target.begin();
+    counted(target, &round.timed)?;
     println!("{}", round.ops);
     Ok(())
 }
 
 /// What callgrind counts.
 #[inline(never)]
-fn counted(target: &Simulated, timed: &Timed) -> Result<()> {
+fn counted(target: &mut Simulated, timed: &Timed) -> Result<()> {
     Ok(timed.run(target)?)
 }
 

@@ -13,18 +13,16 @@
 //! are counted without a lock. Only creating and freeing takes one.
 
 use sim_sync::prim::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use sim_sync::{Mutex, class};
+use sim_sync::{Chunked, Mutex, class};
 
 use crate::store::NoMemory;
 use crate::vma::LongChain;
 use crate::{AllocKind, AnonVmaId, FailPoints, Vma};
 
-/// Slots in the first chunk of the arena; each further chunk has twice as many as the one before.
+/// Slots in the first chunk of the arena.
 const FIRST_CHUNK: usize = 64;
-/// Chunks: room for 2^32 slots.
-const CHUNKS: usize = 27;
 
 /// One link of a chain, in [`AnonVma::uses`].
 const LINK: u64 = 1;
@@ -81,7 +79,7 @@ struct Slots {
 /// Every anon_vma of a machine.
 #[derive(Debug, Default)]
 pub struct AnonVmas {
-    chunks: [OnceLock<Box<[AnonVma]>>; CHUNKS],
+    all: Chunked<AnonVma, FIRST_CHUNK>,
     slots: Mutex<Slots, class::AnonVmas>,
 }
 
@@ -92,13 +90,6 @@ const fn uses_of(id: AnonVmaId, own: AnonVmaId) -> u64 {
     } else {
         LINK
     }
-}
-
-/// The chunk of a slot, and its place there.
-const fn locate(index: usize) -> (usize, usize) {
-    let shifted = index + FIRST_CHUNK;
-    let chunk = (shifted.ilog2() - FIRST_CHUNK.ilog2()) as usize;
-    (chunk, shifted - (FIRST_CHUNK << chunk))
 }
 
 impl AnonVmas {
@@ -156,8 +147,12 @@ impl AnonVmas {
         if vma.anon_vma().is_some() {
             return Ok(false);
         }
-        let id = reusable.unwrap_or_else(|| self.create(&mut slots, None));
-        self.slot(id).uses.fetch_add(LINK + ACTIVE, Relaxed);
+        let id = if let Some(id) = reusable {
+            self.slot(id).uses.fetch_add(LINK + ACTIVE, Relaxed);
+            id
+        } else {
+            self.create(&mut slots, None, LINK + ACTIVE)
+        };
         vma.publish_anon_vma(id);
         Ok(true)
     }
@@ -214,7 +209,7 @@ impl AnonVmas {
         } else {
             fail.alloc(AllocKind::AnonVma)?;
             fail.alloc(AllocKind::AnonVmaChain)?;
-            let id = self.create(&mut slots, Some(parent_own));
+            let id = self.create(&mut slots, Some(parent_own), 0);
             chain.push(id);
             id
         };
@@ -253,22 +248,24 @@ impl AnonVmas {
         it.children.load(Relaxed) < 2 && it.active() == 0
     }
 
-    fn create(&self, slots: &mut Slots, parent: Option<AnonVmaId>) -> AnonVmaId {
+    /// A new one below `parent`, or a root, with its first `uses`. Nobody else knows of it yet.
+    fn create(&self, slots: &mut Slots, parent: Option<AnonVmaId>, uses: u64) -> AnonVmaId {
         let index = slots.free.pop().unwrap_or(slots.used);
         slots.used = slots.used.max(index + 1);
         let id = AnonVmaId::from_index(index);
-        let it = self.slot(id);
-        let parent_index = parent.map_or(index, AnonVmaId::index) as u32;
-        let root = match parent {
-            Some(parent) => self.slot(parent).root.load(Relaxed),
-            None => index as u32,
+        let (parent, root, children) = match parent {
+            Some(parent) => {
+                let above = self.slot(parent);
+                above.children.fetch_add(1, Relaxed);
+                (parent.index() as u32, above.root.load(Relaxed), 0)
+            }
+            None => (index as u32, index as u32, 1),
         };
-        it.uses.store(0, Relaxed);
-        it.children.store(0, Relaxed);
-        it.parent.store(parent_index, Relaxed);
+        let it = self.slot(id);
+        it.uses.store(uses, Relaxed);
+        it.children.store(children, Relaxed);
+        it.parent.store(parent, Relaxed);
         it.root.store(root, Relaxed);
-        let parent = AnonVmaId::from_index(parent_index as usize);
-        self.slot(parent).children.fetch_add(1, Relaxed);
         id
     }
 
@@ -282,32 +279,8 @@ impl AnonVmas {
     }
 
     fn slot(&self, id: AnonVmaId) -> &AnonVma {
-        let (chunk, place) = locate(id.index());
-        let chunk = self.chunks[chunk].get_or_init(|| {
-            let len = FIRST_CHUNK << chunk;
-            (0..len).map(|_| AnonVma::default()).collect()
-        });
-        &chunk[place]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_are_dense() {
-        let mut last = None;
-        for index in 0..10_000 {
-            let (chunk, place) = locate(index);
-            assert!(place < FIRST_CHUNK << chunk, "slot {index}");
-            let expected = match last {
-                None => (0, 0),
-                Some((c, p)) if p + 1 == FIRST_CHUNK << c => (c + 1, 0),
-                Some((c, p)) => (c, p + 1),
-            };
-            assert_eq!((chunk, place), expected);
-            last = Some((chunk, place));
-        }
+        self.all.get_or_make(id.index(), |len| {
+            std::iter::repeat_with(AnonVma::default).take(len).collect()
+        })
     }
 }

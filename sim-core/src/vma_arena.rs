@@ -13,18 +13,16 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sim_sync::prim::atomic::{Ordering, fence};
-use sim_sync::{MmSeq, VmaLock, VmaRead};
+use sim_sync::{Chunked, MmSeq, VmaLock, VmaRead};
 
 use crate::store::VmaId;
 use crate::{PageRange, Vma};
 
-/// Cells of the first chunk; each further one has as many as all before it.
+/// Cells of the first chunk.
 const FIRST_CHUNK: usize = 32;
-/// Chunks for 2^32 cells.
-const CHUNKS: usize = 28;
 
 /// One VMA, or a free place, with its lock: one cache line, so that readers of different VMAs do
 /// not disturb each other.
@@ -52,45 +50,32 @@ const _: () = {
 
 /// The part of an arena that threads share.
 struct Shared {
-    chunks: [OnceLock<Box<[VmaCell]>>; CHUNKS],
+    cells: Chunked<VmaCell, FIRST_CHUNK>,
     seq: MmSeq,
-}
-
-/// Where a cell is: its chunk, and the place in it.
-#[inline]
-const fn place(index: usize) -> (usize, usize) {
-    let number = index + FIRST_CHUNK;
-    let chunk = (number.ilog2() - FIRST_CHUNK.ilog2()) as usize;
-    (chunk, number - (FIRST_CHUNK << chunk))
 }
 
 impl Shared {
     #[inline]
-    fn cell(&self, index: usize) -> Option<&VmaCell> {
-        let (chunk, at) = place(index);
-        self.chunks.get(chunk)?.get()?.get(at)
+    fn cell(&self, id: VmaId) -> Option<&VmaCell> {
+        self.cells.get(id.0 as usize)
     }
 
     /// The cell of a VMA that was made.
     #[inline]
     #[track_caller]
     fn made(&self, id: VmaId) -> &VmaCell {
-        self.cell(id.0 as usize).expect("a VMA of this arena")
+        self.cell(id).expect("a VMA of this arena")
     }
 
     /// The cell, made if it is not there yet.
     fn make(&self, index: usize) -> &VmaCell {
-        let (chunk, at) = place(index);
-        let cells = self.chunks[chunk].get_or_init(|| {
+        self.cells.get_or_make(index, |len| {
             let empty = || VmaCell {
                 lock: VmaLock::new(),
                 vma: UnsafeCell::new(None),
             };
-            std::iter::repeat_with(empty)
-                .take(FIRST_CHUNK << chunk)
-                .collect()
-        });
-        &cells[at]
+            std::iter::repeat_with(empty).take(len).collect()
+        })
     }
 }
 
@@ -113,13 +98,13 @@ impl VmaArena {
     /// With room for so many VMAs.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let shared = Shared {
-            chunks: [const { OnceLock::new() }; CHUNKS],
+            cells: Chunked::new(),
             seq: MmSeq::new(),
         };
         let mut made = 0;
         while made < capacity {
             shared.make(made);
-            made = 2 * made + FIRST_CHUNK;
+            made = Chunked::<VmaCell, FIRST_CHUNK>::chunk_end(made);
         }
         Self {
             shared: Arc::new(shared),
@@ -146,14 +131,6 @@ impl VmaArena {
         self.noted.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Notes that a VMA is about to be locked for writing.
-    fn note(&mut self, id: VmaId) {
-        if self.noted.is_some() {
-            let range = self.get(id).range();
-            self.noted.get_or_insert_default().push(range);
-        }
-    }
-
     /// How many VMAs there are.
     pub(crate) fn len(&self) -> usize {
         self.used as usize - self.free.len()
@@ -161,9 +138,7 @@ impl VmaArena {
 
     /// Bytes that the arena takes from the allocator.
     pub(crate) fn bytes(&self) -> usize {
-        let chunks = self.shared.chunks.iter().filter_map(OnceLock::get);
-        let cells: usize = chunks.map(|cells| cells.len()).sum();
-        cells * size_of::<VmaCell>() + self.free.capacity() * size_of::<u32>()
+        self.shared.cells.made() * size_of::<VmaCell>() + self.free.capacity() * size_of::<u32>()
     }
 
     /// Every VMA.
@@ -199,19 +174,21 @@ impl VmaArena {
     /// If there is none with this id.
     #[track_caller]
     pub(crate) fn remove(&mut self, id: VmaId) -> Vma {
-        if !self.is_write_locked(id) {
-            self.note(id);
-        }
         let cell = self.shared.made(id);
+        let was_locked = cell.lock.is_write_locked(&self.shared.seq);
         cell.lock.detach();
         // SAFETY: the cell is detached, so no other thread reads it, and `&mut self` is the owner.
         let vma = unsafe { (*cell.vma.get()).take() };
+        let vma = vma.expect("an-attached-cell-has-a-vma");
         self.free.push(id.0);
-        vma.expect("an-attached-cell-has-a-vma")
+        if let (Some(noted), false) = (&mut self.noted, was_locked) {
+            noted.push(vma.range());
+        }
+        vma
     }
 
     fn find(&self, id: VmaId) -> Option<&Vma> {
-        let cell = self.shared.cell(id.0 as usize)?;
+        let cell = self.shared.cell(id)?;
         // SAFETY: only the owner writes, through `&mut self`, which cannot be while `&self` lives.
         unsafe { &*cell.vma.get() }.as_ref()
     }
@@ -240,23 +217,23 @@ impl VmaArena {
     #[inline]
     #[track_caller]
     fn write_locked(&mut self, id: VmaId) -> &VmaCell {
-        if !self.is_write_locked(id) {
-            self.note(id);
-            self.lock_for_write(id);
-        }
-        self.shared.made(id)
-    }
-
-    fn lock_for_write(&self, id: VmaId) {
         let cell = self.shared.made(id);
-        if Arc::strong_count(&self.shared) == 1 {
-            // Nobody else has the cells, nor can get them while `&mut self` lives. Who had them
-            // has let them go: what it read happened before.
-            fence(Ordering::Acquire);
-            cell.lock.start_write_alone(&self.shared.seq);
-        } else {
-            cell.lock.start_write(&self.shared.seq);
+        if !cell.lock.is_write_locked(&self.shared.seq) {
+            if let Some(noted) = &mut self.noted {
+                // SAFETY: as in `find`: `&mut self` is the owner, who does not write now.
+                let vma = unsafe { &*cell.vma.get() }.as_ref();
+                noted.extend(vma.map(Vma::range));
+            }
+            if Arc::strong_count(&self.shared) == 1 {
+                // Nobody else has the cells, nor can get them while `&mut self` lives. Who had
+                // them has let them go: what it read happened before.
+                fence(Ordering::Acquire);
+                cell.lock.start_write_alone(&self.shared.seq);
+            } else {
+                cell.lock.start_write(&self.shared.seq);
+            }
         }
+        cell
     }
 
     /// A VMA, locked for writing until the write section ends.
@@ -318,7 +295,7 @@ impl VmaCells {
     /// Locks a VMA for reading, whatever became of it since its number was read from the store.
     /// `None`: it is being changed or was removed. The caller checks that it is the right one.
     pub(crate) fn lock(&self, id: VmaId) -> Option<VmaGuard<'_>> {
-        let cell = self.shared.cell(id.0 as usize)?;
+        let cell = self.shared.cell(id)?;
         let read = cell.lock.try_read(&self.shared.seq)?;
         // SAFETY: the lock is held for reading as long as the reference lives, since the guard has
         // both: the owner does not write meanwhile.
@@ -356,18 +333,6 @@ mod tests {
     fn page(number: u64) -> Vma {
         let range = PageRange::from_pages(VirtAddr::new(number << 12), 1);
         Vma::new(range, PageOffset::new(0), VmFlags::READ, Backing::Anon).attach()
-    }
-
-    #[test]
-    fn places_are_distinct_and_dense() {
-        let mut want = (0, 0);
-        for index in 0..1000 {
-            assert_eq!(place(index), want, "cell {index}");
-            want.1 += 1;
-            if want.1 == FIRST_CHUNK << want.0 {
-                want = (want.0 + 1, 0);
-            }
-        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!      └ Shared: frames, files and page cache, swap, anon_vmas, settings
 //! ```
 //!
-//! [`Machine::run`](SimBackend::run) takes a [`Call`](sim_core::Call) to the function that runs it
+//! [`Machine::run`](sim_core::Concurrent::run) takes a [`Call`](sim_core::Call) to the function that runs it
 //! (`dispatch.rs`). A `Pager` is one address space's pages together with [`Shared`]; faults,
 //! unmapping, fork and [`PageOps`](sim_core::PageOps) are methods on it. One operation is one file.
 //!

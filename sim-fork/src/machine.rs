@@ -26,6 +26,16 @@ pub struct Machine<A: Arch, S: VmaStore = DefaultStore> {
     processes: ReadMostly<BTreeMap<Pid, Arc<Process<A, S>>>, class::Processes>,
     /// While several threads run: which calls may bring in or take away pages of objects.
     objects: ReadMostly<(), class::Objects>,
+    /// The process of the last call of who has the machine for itself, who need not lock and search
+    /// the table again.
+    recent: Option<Recent<A, S>>,
+}
+
+#[derive(Debug)]
+struct Recent<A: Arch, S: VmaStore> {
+    process: Arc<Process<A, S>>,
+    /// The version of the process table that it is from.
+    version: u64,
 }
 
 /// What the simulator offers beyond [`Backend`].
@@ -116,6 +126,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             shared,
             processes: ReadMostly::new(BTreeMap::from([(Pid::MAIN, Arc::new(main))])),
             objects: ReadMostly::new(()),
+            recent: None,
         })
     }
 
@@ -163,6 +174,42 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
 }
 
 impl<A: Arch, S: VmaStore> Machine<A, S> {
+    /// What comes before a call of any kind; an outcome is that of a call for the machine itself.
+    fn begin(&self, pid: Pid, call: &Call) -> Result<Option<Outcome>, BackendError> {
+        let Call::InjectAllocFailure { nth } = call else {
+            return Ok(None);
+        };
+        self.process(pid)?;
+        self.shared.fail().arm(*nth);
+        Ok(Some(Outcome::OK))
+    }
+
+    /// What comes after it.
+    fn end(&self, pid: Pid, outcome: &Result<Outcome, BackendError>) {
+        if matches!(outcome, Ok(Outcome::Signal(Signal::SIGKILL))) {
+            // Memory is short, and the out-of-memory killer has nobody else to choose.
+            if let Ok(process) = self.process(pid) {
+                exit::exit(self, &process);
+            }
+        }
+        self.shared.fail().disarm();
+        if self.shared.setup.lru_batches == LruBatches::Drained {
+            self.shared.drain_lru();
+        }
+    }
+
+    /// The process that a call is for, for who has the machine for itself.
+    fn take_recent(&mut self, pid: Pid) -> Result<Recent<A, S>, BackendError> {
+        let version = self.processes.version();
+        match self.recent.take() {
+            Some(recent) if recent.version == version && recent.process.pid == pid => Ok(recent),
+            Some(_) | None => Ok(Recent {
+                process: self.process(pid)?,
+                version,
+            }),
+        }
+    }
+
     /// A call, but for what holds for all of them.
     fn run_unlocked(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
         if may_change_processes(call) {
@@ -234,7 +281,16 @@ const fn may_change_processes(call: &Call) -> bool {
 
 impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
     fn call(&mut self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
-        self.run(pid, call)
+        if let Some(outcome) = self.begin(pid, call)? {
+            return Ok(outcome);
+        }
+        let recent = self.take_recent(pid)?;
+        let outcome = self.dispatch(&recent.process, call);
+        if recent.version == self.processes.version() {
+            self.recent = Some(recent);
+        }
+        self.end(pid, &outcome);
+        outcome
     }
 
     fn snapshot(&mut self, pid: Pid, level: SnapshotLevel) -> Result<Snapshot, BackendError> {
@@ -247,6 +303,14 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
     }
 
     fn check_invariants(&mut self) -> Result<(), String> {
+        if self
+            .recent
+            .as_ref()
+            .is_some_and(|recent| recent.version != self.processes.version())
+        {
+            // It may have ended meanwhile, and is not to keep its memory.
+            self.recent = None;
+        }
         SimBackend::check_invariants(self)
     }
 
@@ -257,10 +321,8 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
 
 impl<A: Arch, S: VmaStore> Concurrent for Machine<A, S> {
     fn run(&self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
-        if let Call::InjectAllocFailure { nth } = call {
-            self.process(pid)?;
-            self.shared.fail().arm(*nth);
-            return Ok(Outcome::OK);
+        if let Some(outcome) = self.begin(pid, call)? {
+            return Ok(outcome);
         }
         let outcome = match use_of_objects(call) {
             UseOfObjects::TakesAway
@@ -276,16 +338,7 @@ impl<A: Arch, S: VmaStore> Concurrent for Machine<A, S> {
                 self.run_unlocked(pid, call)
             }
         };
-        if outcome == Ok(Outcome::Signal(Signal::SIGKILL)) {
-            // Memory is short, and the out-of-memory killer has nobody else to choose.
-            if let Ok(process) = self.process(pid) {
-                exit::exit(self, &process);
-            }
-        }
-        self.shared.fail().disarm();
-        if self.shared.setup.lru_batches == LruBatches::Drained {
-            self.shared.drain_lru();
-        }
+        self.end(pid, &outcome);
         outcome
     }
 

@@ -12,6 +12,7 @@
 //! All other locks of the engine are a [`Mutex`] or [`RwLock`] of a [`class`], so that [`lockdep`] can
 //! check their order; they and the atomics are made of [`prim`], so that they can be exchanged.
 
+mod chunked;
 mod classed;
 #[cfg(any(feature = "loom", feature = "shuttle"))]
 mod failure;
@@ -25,6 +26,7 @@ mod sharded;
 pub mod tally;
 mod vma_lock;
 
+pub use chunked::Chunked;
 pub use classed::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[cfg(any(feature = "loom", feature = "shuttle"))]
 pub use failure::failure;

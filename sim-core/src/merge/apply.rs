@@ -65,7 +65,9 @@ impl<S: VmaStore> Mm<S> {
         self.store.begin_change();
         self.move_boundaries(pages, plan);
         self.store.end_change();
-        self.vma_mut(plan.case.target()).insert_flags(sticky);
+        if !sticky.is_empty() {
+            self.vma_mut(plan.case.target()).insert_flags(sticky);
+        }
         Ok(())
     }
 
@@ -79,8 +81,7 @@ impl<S: VmaStore> Mm<S> {
         }
         let mut flags = VmFlags::empty();
         for id in case.neighbours().into_iter().flatten() {
-            self.start_write(id);
-            flags |= self.vma(id).flags();
+            flags |= self.vma_mut(id).flags();
         }
         flags & self.config.features.sticky()
     }

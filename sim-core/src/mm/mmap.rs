@@ -284,16 +284,14 @@ impl<S: VmaStore> Mm<S> {
 
     /// Counts the pages and sets what every new mapping gets (`mm/vma.c: __mmap_complete()`).
     fn complete_mmap(&mut self, id: VmaId, count: u64) {
-        let soft_dirty = self.config.soft_dirty;
-        let vma = self.vma_mut(id);
-        let flags = vma.flags();
-        if soft_dirty {
-            vma.insert_flags(VmFlags::SOFTDIRTY);
+        let flags = self.vma(id).flags();
+        if self.config.soft_dirty && !flags.contains(VmFlags::SOFTDIRTY) {
+            self.vm_flags_set(id, VmFlags::SOFTDIRTY);
         }
         let locked = flags.contains(VmFlags::LOCKED);
         let lockable = supports_mlock(flags);
         if locked && !lockable {
-            vma.remove_flags(VmFlags::LOCKED_MASK);
+            self.vm_flags_clear(id, VmFlags::LOCKED_MASK);
         }
         self.counters.add(flags, count);
         if locked && lockable {

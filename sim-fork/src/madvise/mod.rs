@@ -90,15 +90,17 @@ fn on_pages<A: Arch, S: VmaStore>(
         return guard::install_locked(pager, &mut process.space.write(), range);
     }
     let space = &*process.space;
+    if advice == Advice::GuardInstall {
+        // Starts to load the entry while the VMA is looked for: both are far apart in memory, and
+        // among many VMAs neither is in the cache.
+        std::hint::black_box(pager.tables().entry(va(range.start())));
+    }
     if let Some(vma) = lock_vma(pager.shared.features(), space, range, advice) {
         let done = admit_page_advice(&vma, advice).map_err(Stop::from);
         let done = done.and_then(|()| on_part(pager, &vma, range, advice, &|| Ok(())));
         return done.map_or_else(Stop::outcome, |()| Outcome::OK);
     }
     let mm = space.read();
-    // Starts to load the entry while the VMA is looked for: both are far apart in memory, and among
-    // many VMAs neither is in the cache.
-    std::hint::black_box(pager.tables().entry(va(range.start())));
     let done = mm.madvise_pages::<Stop>(range, advice, |id, vma, part| {
         on_part(pager, vma, part, advice, &|| mm.anon_vma_prepare(id))
     });

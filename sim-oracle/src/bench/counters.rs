@@ -80,10 +80,10 @@ pub fn count(spec: &Spec, store: StoreName, kernel: &Setup) -> Result<Count, Ben
 /// A round, with what was tallied and recorded meanwhile.
 fn play(player: &mut Player<Simulated>, record: bool) -> Result<(Count, Vec<Event>), BenchError> {
     let round = player.next_round(Shape::Bulk);
+    let target = player.target_mut();
     if let Some(setup) = &round.fresh {
-        player.target_mut().fresh(setup)?;
+        target.fresh(setup)?;
     }
-    let target = player.target();
     run_all(target, &round.before)?;
     target.record_events(record)?;
     target.take_events()?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sim_core::{Outcome, VirtAddr};
+use sim_core::{BackendError, Outcome, VirtAddr};
 
 use super::round::run_all;
 use super::stopwatch::{Clock, Stopwatch};
@@ -81,7 +81,7 @@ impl<T: Target> Player<T> {
         for work in &mut player.works {
             let steps = work.prepare();
             player.target.begin();
-            run_checked(&player.target, &steps)?;
+            run_checked(&mut player.target, &steps)?;
         }
         if spec.workload == Workload::MergeRefused {
             player.target.record_events(true)?;
@@ -114,8 +114,8 @@ impl<T: Target> Player<T> {
         self.before(round)?;
         self.target.begin();
         match &round.timed {
-            Timed::Steps(steps) if round.strict => run_checked(&self.target, steps)?,
-            Timed::Steps(steps) => run_all(&self.target, steps)?,
+            Timed::Steps(steps) if round.strict => run_checked(&mut self.target, steps)?,
+            Timed::Steps(steps) => run_all(&mut self.target, steps)?,
             Timed::Lookups(addresses) => {
                 let found = self.target.find_vmas(addresses)?;
                 if found != addresses.len() {
@@ -124,7 +124,7 @@ impl<T: Target> Player<T> {
                 }
             }
         }
-        run_checked(&self.target, &round.after)
+        run_checked(&mut self.target, &round.after)
     }
 
     /// The next round of the only thread.
@@ -164,13 +164,13 @@ impl<T: Target> Player<T> {
         }
         self.target.begin();
         repeat.nanoseconds += match (&rounds[..], self.by) {
-            ([round], Clock::Thread) => timed(&self.target, &round.timed, self.by)?,
+            ([round], Clock::Thread) => timed(self.by, || round.timed.run(&mut self.target))?,
             (rounds, _) => self.at_once(rounds)?,
         };
         self.target.end();
         for round in &rounds {
             repeat.ops += round.ops;
-            run_all(&self.target, &round.after)?;
+            run_all(&mut self.target, &round.after)?;
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl<T: Target> Player<T> {
                     scope.spawn(|| {
                         gate.pass();
                         let start = Instant::now();
-                        timed(target, &round.timed, Clock::Wall)?;
+                        timed(Clock::Wall, || round.timed.run_beside(target))?;
                         Ok((start, Instant::now()))
                     })
                 })
@@ -234,7 +234,7 @@ impl<T: Target> Player<T> {
         for time in &mut singles[first..] {
             *time = (*time - self.clock).max(0.0) / per_step;
         }
-        run_all(&self.target, &round.after)?;
+        run_all(&mut self.target, &round.after)?;
         Ok(true)
     }
 
@@ -242,7 +242,7 @@ impl<T: Target> Player<T> {
         if let Some(setup) = &round.fresh {
             self.target.fresh(setup)?;
         }
-        Ok(run_all(&self.target, &round.before)?)
+        Ok(run_all(&mut self.target, &round.before)?)
     }
 
     /// What a single's time is too much: reading the clock, and for look-ups the way to the VMAs.
@@ -285,13 +285,16 @@ impl Gate {
     }
 }
 
-fn timed<T: Target>(target: &T, timed: &Timed, clock: Clock) -> Result<f64, BenchError> {
+fn timed(
+    clock: Clock,
+    run: impl FnOnce() -> Result<(), BackendError>,
+) -> Result<f64, BackendError> {
     let start = Stopwatch::start(clock);
-    timed.run(target)?;
+    run()?;
     Ok(start.nanoseconds())
 }
 
-fn run_checked<T: Target>(target: &T, steps: &[Step]) -> Result<(), BenchError> {
+fn run_checked<T: Target>(target: &mut T, steps: &[Step]) -> Result<(), BenchError> {
     for step in steps {
         let outcome = target.run(step)?;
         if !matches!(outcome, Outcome::Value(_)) {

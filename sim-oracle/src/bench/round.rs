@@ -64,9 +64,23 @@ impl Timed {
     ///
     /// # Errors
     /// If the back end fails.
-    pub fn run<T: Target>(&self, target: &T) -> Result<(), BackendError> {
+    pub fn run<T: Target>(&self, target: &mut T) -> Result<(), BackendError> {
         match self {
             Self::Steps(steps) => run_all(target, steps),
+            Self::Lookups(addresses) => target.find_vmas(addresses).map(drop),
+        }
+    }
+
+    /// Runs all of it while other threads run others.
+    ///
+    /// # Errors
+    /// If the back end fails.
+    pub fn run_beside<T: Target>(&self, target: &T) -> Result<(), BackendError> {
+        match self {
+            Self::Steps(steps) => steps.iter().try_for_each(|step| {
+                target.run_beside(step)?;
+                Ok(())
+            }),
             Self::Lookups(addresses) => target.find_vmas(addresses).map(drop),
         }
     }
@@ -76,7 +90,7 @@ impl Timed {
 ///
 /// # Errors
 /// If the back end fails.
-pub(super) fn run_all<T: Target>(target: &T, steps: &[Step]) -> Result<(), BackendError> {
+pub(super) fn run_all<T: Target>(target: &mut T, steps: &[Step]) -> Result<(), BackendError> {
     for step in steps {
         target.run(step)?;
     }
@@ -143,11 +157,19 @@ pub trait Target: Sync {
     /// Called before steps are timed.
     fn begin(&self) {}
 
-    /// Runs a step.
+    /// Runs a step, alone.
     ///
     /// # Errors
     /// If the back end fails.
-    fn run(&self, step: &Step) -> Result<Outcome, BackendError>;
+    fn run(&mut self, step: &Step) -> Result<Outcome, BackendError> {
+        self.run_beside(step)
+    }
+
+    /// Runs a step while other threads run others.
+    ///
+    /// # Errors
+    /// If the back end fails.
+    fn run_beside(&self, step: &Step) -> Result<Outcome, BackendError>;
 
     /// How many of these addresses are in a VMA of the first process.
     ///

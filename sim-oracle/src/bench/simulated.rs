@@ -106,7 +106,14 @@ impl Target for Simulated {
         self.machine.record_events(Pid::MAIN, on)
     }
 
-    fn run(&self, step: &Step) -> Result<Outcome, BackendError> {
+    fn run(&mut self, step: &Step) -> Result<Outcome, BackendError> {
+        match step {
+            Step::Call(pid, call) => self.machine.call(*pid, call),
+            Step::PlaceBrk(..) => self.run_beside(step),
+        }
+    }
+
+    fn run_beside(&self, step: &Step) -> Result<Outcome, BackendError> {
         match step {
             Step::Call(pid, call) => self.machine.run(*pid, call),
             Step::PlaceBrk(pid, at) => self.machine.place_brk(*pid, *at).map(|()| Outcome::OK),

@@ -1,18 +1,16 @@
-//! The memory of page tables: chunks that double in size, never moved, found from a table's number
-//! by arithmetic.
+//! The memory of page tables, found from a table's number.
 
 use sim_sync::prim::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::OnceLock;
 
 use sim_sync::prim::atomic::zeroed;
 use sim_sync::tally::{self, Counted};
-use sim_sync::{Mutex, MutexGuard, class};
+use sim_sync::{Chunked, Mutex, MutexGuard, class};
 
 use crate::Pfn;
 use crate::addr::ENTRIES;
 
-const FIRST_CHUNK: u32 = 32;
-const CHUNKS: usize = 24;
+/// Tables of the first chunk.
+const FIRST_CHUNK: usize = 32;
 
 /// The entries of a table.
 pub(crate) type Entries = [AtomicU64; ENTRIES];
@@ -36,10 +34,17 @@ pub(crate) struct TableMeta {
 pub(crate) struct Table<'t> {
     pub(crate) id: u32,
     pub(crate) entries: &'t Entries,
-    pub(crate) meta: &'t TableMeta,
+    arena: &'t Arena,
 }
 
 impl<'t> Table<'t> {
+    /// What belongs to it besides its entries.
+    #[inline]
+    pub(crate) fn meta(self) -> &'t TableMeta {
+        let meta = self.arena.meta.get(self.id as usize);
+        meta.expect("made with the table")
+    }
+
     /// Its frame number.
     #[inline]
     pub(crate) fn pfn(self) -> Pfn {
@@ -52,10 +57,10 @@ impl<'t> Table<'t> {
     pub(crate) fn lock(self, concurrent: bool) -> TableLock<'t> {
         tally::count(Counted::PageTable);
         if concurrent {
-            return TableLock(Some(self.meta.lock.lock()));
+            return TableLock(Some(self.meta().lock.lock()));
         }
         if cfg!(debug_assertions) {
-            let guard = self.meta.lock.try_lock();
+            let guard = self.meta().lock.try_lock();
             return TableLock(Some(guard.expect("page-table lock taken twice")));
         }
         TableLock(None)
@@ -67,14 +72,10 @@ pub(crate) struct TableLock<'t>(
     #[expect(dead_code, reason = "held for its drop")] Option<MutexGuard<'t, (), class::PageTable>>,
 );
 
-struct Chunk {
-    entries: Box<[Entries]>,
-    meta: Box<[TableMeta]>,
-}
-
 /// All tables.
 pub(crate) struct Arena {
-    chunks: [OnceLock<Chunk>; CHUNKS],
+    entries: Chunked<Entries, FIRST_CHUNK>,
+    meta: Chunked<TableMeta, FIRST_CHUNK>,
     free: Mutex<FreeTables, class::FreeTables>,
 }
 
@@ -91,28 +92,27 @@ struct FreeTables {
 impl Arena {
     pub(super) fn new() -> Self {
         Self {
-            chunks: [const { OnceLock::new() }; CHUNKS],
+            entries: Chunked::new(),
+            meta: Chunked::new(),
             free: Mutex::default(),
         }
     }
 
-    /// Where the table with this number is: chunk and index in it.
+    /// The entries of the table with this number.
     #[inline]
-    const fn place(id: u32) -> (usize, usize) {
-        let position = id + FIRST_CHUNK;
-        let chunk = position.ilog2() - FIRST_CHUNK.ilog2();
-        (chunk as usize, (position - (FIRST_CHUNK << chunk)) as usize)
+    pub(crate) fn entries(&self, id: u32) -> &Entries {
+        self.entries
+            .get(id as usize)
+            .expect("a table that was made")
     }
 
     /// The table with this number.
     #[inline]
     pub(crate) fn table(&self, id: u32) -> Table<'_> {
-        let (chunk, index) = Self::place(id);
-        let chunk = self.chunks[chunk].get().expect("table never allocated");
         Table {
             id,
-            entries: &chunk.entries[index],
-            meta: &chunk.meta[index],
+            entries: self.entries(id),
+            arena: self,
         }
     }
 
@@ -127,24 +127,22 @@ impl Arena {
             self.table(id)
         } else {
             let table = self.table(free.head - 1);
-            free.head = table.meta.link.load(Relaxed);
+            free.head = table.meta().link.load(Relaxed);
             table
         };
         drop(free);
-        table.meta.link.store(0, Relaxed);
+        table.meta().link.store(0, Relaxed);
         let owner = if space == 0 { table.id + 1 } else { space };
-        table.meta.space.store(owner, Relaxed);
+        table.meta().space.store(owner, Relaxed);
         table
     }
 
     fn reserve(&self, id: u32) {
-        let (chunk, _) = Self::place(id);
-        self.chunks[chunk].get_or_init(|| {
-            let tables = (FIRST_CHUNK as usize) << chunk;
-            Chunk {
-                entries: zeroed(tables),
-                meta: (0..tables).map(|_| TableMeta::default()).collect(),
-            }
+        self.entries.get_or_make(id as usize, zeroed);
+        self.meta.get_or_make(id as usize, |len| {
+            std::iter::repeat_with(TableMeta::default)
+                .take(len)
+                .collect()
         });
     }
 
@@ -153,9 +151,9 @@ impl Arena {
         for entry in table.entries {
             entry.store(0, Relaxed);
         }
-        table.meta.space.store(0, Relaxed);
+        table.meta().space.store(0, Relaxed);
         let mut free = self.free.lock();
-        table.meta.link.store(free.head, Relaxed);
+        table.meta().link.store(free.head, Relaxed);
         free.head = table.id + 1;
         free.used -= 1;
     }
@@ -168,6 +166,6 @@ impl Arena {
     /// The numbers of the tables of the address space with this root, in order.
     pub(crate) fn of_space(&self, root: u32) -> impl Iterator<Item = u32> {
         let touched = self.free.lock().touched;
-        (0..touched).filter(move |&id| self.table(id).meta.space.load(Relaxed) == root + 1)
+        (0..touched).filter(move |&id| self.table(id).meta().space.load(Relaxed) == root + 1)
     }
 }

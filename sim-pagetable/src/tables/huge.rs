@@ -49,16 +49,16 @@ impl<A: Arch> PageTables<A> {
 }
 
 pub(super) fn push_deposit(pmd_table: Table<'_>, table: Table<'_>) {
-    let next = pmd_table.meta.link.load(Relaxed);
-    table.meta.link.store(next, Relaxed);
-    pmd_table.meta.link.store(table.id + 1, Release);
+    let next = pmd_table.meta().link.load(Relaxed);
+    table.meta().link.store(next, Relaxed);
+    pmd_table.meta().link.store(table.id + 1, Release);
 }
 
 pub(super) fn pop_deposit<A: Arch>(tables: &PageTables<A>, pmd_table: Table<'_>) -> Option<u32> {
-    let id = pmd_table.meta.link.load(Relaxed).checked_sub(1)?;
+    let id = pmd_table.meta().link.load(Relaxed).checked_sub(1)?;
     let table = tables.frames.table(id);
-    let next = table.meta.link.swap(0, Relaxed);
-    pmd_table.meta.link.store(next, Release);
+    let next = table.meta().link.swap(0, Relaxed);
+    pmd_table.meta().link.store(next, Release);
     Some(id)
 }
 

@@ -121,7 +121,7 @@ impl<A: Arch> PageTables<A> {
         if !seen.tables.insert(id) {
             return Err(TablesInvariant::Shared(table_pfn(id)));
         }
-        if self.frames.table(id).meta.space.load(Acquire) != self.root + 1 {
+        if self.frames.table(id).meta().space.load(Acquire) != self.root + 1 {
             return Err(TablesInvariant::Foreign(table_pfn(id)));
         }
         Ok(())
@@ -146,7 +146,7 @@ impl<A: Arch> PageTables<A> {
         seen: &mut Seen,
     ) -> Result<(), TablesInvariant> {
         let mut deposits = 0;
-        let mut next = self.frames.table(id).meta.link.load(Acquire);
+        let mut next = self.frames.table(id).meta().link.load(Acquire);
         while let Some(deposit) = next.checked_sub(1) {
             self.check_owned(deposit, seen)?;
             let table = self.frames.table(deposit);
@@ -155,7 +155,7 @@ impl<A: Arch> PageTables<A> {
             }
             seen.counts.ptes += 1;
             deposits += 1;
-            next = table.meta.link.load(Acquire);
+            next = table.meta().link.load(Acquire);
         }
         if deposits > leaves {
             return Err(TablesInvariant::Deposits(table_pfn(id), deposits, leaves));

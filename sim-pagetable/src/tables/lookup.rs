@@ -7,15 +7,31 @@ use crate::frames::Table;
 use crate::{Arch, Entry, Level, NoMemory, Va};
 
 impl<A: Arch> PageTables<A> {
+    /// The PUD entry for `va`; `None` if there is no PUD table.
+    #[inline]
+    pub(super) fn pud_entry(&self, va: Va) -> Option<u64> {
+        let root = self.frames.arena().entries(self.root);
+        let pgd = root[Level::Pgd.index(va)].load(Acquire);
+        Some(self.entries_of(pgd)?[Level::Pud.index(va)].load(Acquire))
+    }
+
     /// The PMD table for `va`, if there.
+    #[inline]
     pub(super) fn pmd_table(&self, va: Va) -> Option<Table<'_>> {
-        let pgd = self.root_table().entries[Level::Pgd.index(va)].load(Acquire);
-        let pud = self.table_of(pgd)?.entries[Level::Pud.index(va)].load(Acquire);
-        self.table_of(pud)
+        self.table_of(self.pud_entry(va)?)
     }
 
     /// The PMD table for `va`, allocated with those above it as needed.
+    #[inline]
     pub(super) fn pmd_table_alloc(&self, va: Va) -> Result<Table<'_>, NoMemory> {
+        match self.pmd_table(va) {
+            Some(table) => Ok(table),
+            None => self.pmd_table_new(va),
+        }
+    }
+
+    #[cold]
+    fn pmd_table_new(&self, va: Va) -> Result<Table<'_>, NoMemory> {
         let pud = self.child_alloc(self.root_table(), Level::Pgd, va)?;
         self.child_alloc(pud, Level::Pud, va)
     }

@@ -27,7 +27,7 @@ pub use self::invariants::TablesInvariant;
 pub use self::lock::{Leaf, PmdSlot, PteSlot, PteTable};
 pub use self::moves::{MoveRequest, MoveStopped};
 pub use self::walk::Run;
-use crate::frames::Table;
+use crate::frames::{Entries, Table};
 use crate::{Arch, Entry, Flush, FlushStats, Frames, Level, NoMemory, PAGE_SIZE, Pfn, Va};
 
 /// The page tables of an address space: a root, what hangs from it, and counters.
@@ -134,12 +134,24 @@ impl<A: Arch> PageTables<A> {
         self.frames.table(self.root)
     }
 
-    /// The table that an entry of an upper level refers to.
-    fn table_of(&self, raw: u64) -> Option<Table<'_>> {
+    /// The number of the table that an entry of an upper level refers to.
+    #[inline]
+    fn table_id(raw: u64) -> Option<u32> {
         let pfn = A::table_pfn(raw)?;
         let id = pfn.get().checked_sub(Pfn::TABLE_BASE.get());
-        let id = id.expect("an upper-level entry refers to RAM") as u32;
-        Some(self.frames.table(id))
+        Some(id.expect("an upper-level entry refers to RAM") as u32)
+    }
+
+    /// The table that an entry of an upper level refers to.
+    #[inline]
+    fn table_of(&self, raw: u64) -> Option<Table<'_>> {
+        Some(self.frames.table(Self::table_id(raw)?))
+    }
+
+    /// The entries of that table: all that a walk needs that goes on below.
+    #[inline]
+    fn entries_of(&self, raw: u64) -> Option<&Entries> {
+        Some(self.frames.arena().entries(Self::table_id(raw)?))
     }
 
     fn new_table(&self) -> Result<Table<'_>, NoMemory> {
@@ -165,12 +177,15 @@ impl<A: Arch> PageTables<A> {
     /// The leaf entry for `va`, read without locks: an entry of a PTE table, or the 2 MiB leaf (or
     /// other non-table entry) of a PMD table. Empty where there is none.
     pub fn entry(&self, va: Va) -> Entry<A> {
-        let Some(pmd_table) = self.pmd_table(va) else {
+        let Some(pud) = self.pud_entry(va) else {
             return Entry::NONE;
         };
-        let pmd = pmd_table.entries[Level::Pmd.index(va)].load(Acquire);
-        match self.table_of(pmd) {
-            Some(table) => Entry::from_raw(table.entries[va.pte_index()].load(Acquire)),
+        let Some(pmd_table) = self.entries_of(pud) else {
+            return Entry::NONE;
+        };
+        let pmd = pmd_table[Level::Pmd.index(va)].load(Acquire);
+        match self.entries_of(pmd) {
+            Some(table) => Entry::from_raw(table[va.pte_index()].load(Acquire)),
             None => Entry::from_raw(pmd),
         }
     }

@@ -158,7 +158,7 @@ impl Target for System {
         self.heap.store(now, Relaxed);
     }
 
-    fn run(&self, step: &Step) -> Result<Outcome, BackendError> {
+    fn run_beside(&self, step: &Step) -> Result<Outcome, BackendError> {
         match step {
             Step::Call(_, call) => self.call(call),
             Step::PlaceBrk(..) => Ok(Outcome::OK),
