@@ -285,7 +285,9 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
             return Ok(outcome);
         }
         let recent = self.take_recent(pid)?;
+        let table = (!may_change_processes(call)).then(|| self.processes.is_mine());
         let outcome = self.dispatch(&recent.process, call);
+        drop(table);
         if recent.version == self.processes.version() {
             self.recent = Some(recent);
         }

@@ -49,6 +49,13 @@ impl<T, C: LockClass> ReadMostly<T, C> {
         }
     }
 
+    /// Counts as locked for reading as long as the result lives, for who has the value alone: that
+    /// is as good as the lock.
+    pub fn is_mine(&mut self) -> Held {
+        lockdep::waits(C::CLASS, Mode::ReadAgain);
+        lockdep::acquired(C::CLASS, Mode::Read)
+    }
+
     /// How often it has changed until now.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Relaxed)
