@@ -99,7 +99,7 @@ fn child(workload: Workload) -> Result<()> {
 /// What callgrind counts.
 #[inline(never)]
 fn counted(target: &mut Simulated, timed: &Timed) -> Result<()> {
-    Ok(timed.run(target)?)
+    Ok(timed.run(target).map(drop)?)
 }
 
 fn count_all() -> Result<Counts> {

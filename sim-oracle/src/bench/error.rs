@@ -1,6 +1,8 @@
 //! Why a workload could not be measured.
 
-use sim_core::{BackendError, Outcome};
+use sim_core::BackendError;
+
+use super::Failure;
 
 /// Why a workload could not be measured.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -9,13 +11,8 @@ pub enum BenchError {
     #[error("{0}")]
     NotPossible(String),
     /// A call of the workload did not come out as it must.
-    #[error("{op} came out as {outcome}: the workload does not measure what it should")]
-    Unexpected {
-        /// The operation.
-        op: &'static str,
-        /// What it came to.
-        outcome: Outcome,
-    },
+    #[error(transparent)]
+    Unexpected(#[from] Failure),
     /// The back end.
     #[error(transparent)]
     Backend(#[from] BackendError),

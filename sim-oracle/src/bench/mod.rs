@@ -41,7 +41,7 @@ pub use contest::{Contestant, Figures, race};
 pub use counters::{Count, count};
 pub use error::BenchError;
 pub use player::{Effort, Player, Repeat};
-pub use round::{Round, Script, Shape, Step, Target, Timed};
+pub use round::{Failure, Round, Script, Shape, Step, Target, Timed};
 pub use simulated::{Simulated, StoreName};
 pub use spec::Spec;
 pub use work::mixed_scripts;

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sim_core::{BackendError, Outcome, VirtAddr};
+use sim_core::{BackendError, VirtAddr};
 
 use super::round::run_all;
 use super::stopwatch::{Clock, Stopwatch};
 use super::work::{Work, parts};
-use super::{BenchError, Round, Shape, Spec, Step, Target, Timed, Workload};
+use super::{BenchError, Failure, Round, Shape, Spec, Step, Target, Timed, Workload};
 
 /// How long to measure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,8 +114,7 @@ impl<T: Target> Player<T> {
         self.before(round)?;
         self.target.begin();
         match &round.timed {
-            Timed::Steps(steps) if round.strict => run_checked(&mut self.target, steps)?,
-            Timed::Steps(steps) => run_all(&mut self.target, steps)?,
+            Timed::Steps(steps) => round.judge(run_all(&mut self.target, steps)?)?,
             Timed::Lookups(addresses) => {
                 let found = self.target.find_vmas(addresses)?;
                 if found != addresses.len() {
@@ -164,7 +163,7 @@ impl<T: Target> Player<T> {
         }
         self.target.begin();
         repeat.nanoseconds += match (&rounds[..], self.by) {
-            ([round], Clock::Thread) => timed(self.by, || round.timed.run(&mut self.target))?,
+            ([round], Clock::Thread) => timed(self.by, round, |t| t.run(&mut self.target))?,
             (rounds, _) => self.at_once(rounds)?,
         };
         self.target.end();
@@ -186,7 +185,7 @@ impl<T: Target> Player<T> {
                     scope.spawn(|| {
                         gate.pass();
                         let start = Instant::now();
-                        timed(Clock::Wall, || round.timed.run_beside(target))?;
+                        timed(Clock::Wall, round, |t| t.run_beside(target))?;
                         Ok((start, Instant::now()))
                     })
                 })
@@ -242,7 +241,8 @@ impl<T: Target> Player<T> {
         if let Some(setup) = &round.fresh {
             self.target.fresh(setup)?;
         }
-        Ok(run_all(&mut self.target, &round.before)?)
+        run_all(&mut self.target, &round.before)?;
+        Ok(())
     }
 
     /// What a single's time is too much: reading the clock, and for look-ups the way to the VMAs.
@@ -285,22 +285,20 @@ impl Gate {
     }
 }
 
+/// The time that a round takes, in nanoseconds.
 fn timed(
     clock: Clock,
-    run: impl FnOnce() -> Result<(), BackendError>,
-) -> Result<f64, BackendError> {
+    round: &Round,
+    run: impl FnOnce(&Timed) -> Result<Option<Failure>, BackendError>,
+) -> Result<f64, BenchError> {
     let start = Stopwatch::start(clock);
-    run()?;
-    Ok(start.nanoseconds())
+    let failed = run(&round.timed)?;
+    let time = start.nanoseconds();
+    round.judge(failed)?;
+    Ok(time)
 }
 
+/// Runs steps that must succeed.
 fn run_checked<T: Target>(target: &mut T, steps: &[Step]) -> Result<(), BenchError> {
-    for step in steps {
-        let outcome = target.run(step)?;
-        if !matches!(outcome, Outcome::Value(_)) {
-            let op = step.op();
-            return Err(BenchError::Unexpected { op, outcome });
-        }
-    }
-    Ok(())
+    Ok(run_all(target, steps)?.map_or(Ok(()), Err)?)
 }

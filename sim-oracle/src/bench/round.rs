@@ -60,41 +60,63 @@ impl Timed {
         self.len() == 0
     }
 
-    /// Runs all of it.
+    /// Runs all of it. The first step that did not succeed, with what came of it.
     ///
     /// # Errors
     /// If the back end fails.
-    pub fn run<T: Target>(&self, target: &mut T) -> Result<(), BackendError> {
+    pub fn run<T: Target>(&self, target: &mut T) -> Result<Option<Failure>, BackendError> {
         match self {
             Self::Steps(steps) => run_all(target, steps),
-            Self::Lookups(addresses) => target.find_vmas(addresses).map(drop),
+            Self::Lookups(addresses) => target.find_vmas(addresses).map(|_| None),
         }
     }
 
-    /// Runs all of it while other threads run others.
+    /// The same while other threads run other rounds.
     ///
     /// # Errors
     /// If the back end fails.
-    pub fn run_beside<T: Target>(&self, target: &T) -> Result<(), BackendError> {
+    pub fn run_beside<T: Target>(&self, target: &T) -> Result<Option<Failure>, BackendError> {
         match self {
-            Self::Steps(steps) => steps.iter().try_for_each(|step| {
-                target.run_beside(step)?;
-                Ok(())
-            }),
-            Self::Lookups(addresses) => target.find_vmas(addresses).map(drop),
+            Self::Steps(steps) => run_each(steps, |step| target.run_beside(step)),
+            Self::Lookups(addresses) => target.find_vmas(addresses).map(|_| None),
         }
     }
 }
 
-/// Runs steps, whatever comes of them.
+/// A step that did not succeed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{op} came out as {outcome}: the workload does not measure what it should")]
+pub struct Failure {
+    /// Its operation.
+    pub op: &'static str,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Runs steps to the last one, whatever comes of them. The first that did not succeed.
 ///
 /// # Errors
 /// If the back end fails.
-pub(super) fn run_all<T: Target>(target: &mut T, steps: &[Step]) -> Result<(), BackendError> {
+pub(super) fn run_all<T: Target>(
+    target: &mut T,
+    steps: &[Step],
+) -> Result<Option<Failure>, BackendError> {
+    run_each(steps, |step| target.run(step))
+}
+
+fn run_each(
+    steps: &[Step],
+    mut run: impl FnMut(&Step) -> Result<Outcome, BackendError>,
+) -> Result<Option<Failure>, BackendError> {
+    let mut failed = None;
     for step in steps {
-        target.run(step)?;
+        let outcome = run(step)?;
+        if !matches!(outcome, Outcome::Value(_)) && failed.is_none() {
+            let op = step.op();
+            failed = Some(Failure { op, outcome });
+        }
     }
-    Ok(())
+    Ok(failed)
 }
 
 /// How a round is to be cut.
@@ -124,6 +146,11 @@ pub struct Round {
 }
 
 impl Round {
+    /// An error if a step failed that had to succeed.
+    pub(super) fn judge(&self, failed: Option<Failure>) -> Result<(), Failure> {
+        failed.filter(|_| self.strict).map_or(Ok(()), Err)
+    }
+
     /// A round whose every timed step is an operation that must succeed.
     pub fn of(timed: Vec<Step>) -> Self {
         Self {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sim_core::{PageCount, Setup};
+use sim_core::{Errno, Outcome, PageCount, Setup};
 
 use super::{
-    Axis, BenchError, Effort, Player, Simulated, Spec, StoreName, Workload, count, mixed_scripts,
-    race,
+    Axis, BenchError, Effort, Failure, Player, Simulated, Spec, StoreName, Target as _, Workload,
+    count, mixed_scripts, race,
 };
 
 const EFFORT: Effort = Effort {
@@ -50,6 +50,18 @@ fn every_workload_runs_on_every_store() {
             assert!(!repeat.singles.is_empty(), "{}", workload.name());
         }
     }
+}
+
+#[test]
+fn a_time_of_calls_that_fail_is_none() {
+    let mut player = player(&spec(Workload::GuardInstall), StoreName::Maple).unwrap();
+    // What the workload made is gone.
+    player.target_mut().fresh(&Setup::default()).unwrap();
+    let failure = Failure {
+        op: "madvise",
+        outcome: Outcome::Errno(Errno::ENOMEM),
+    };
+    assert_eq!(player.repeat(EFFORT), Err(BenchError::Unexpected(failure)));
 }
 
 #[test]
