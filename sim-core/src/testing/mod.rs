@@ -18,4 +18,5 @@
 mod script;
 mod world;
 
+pub(crate) use script::range;
 pub(crate) use world::{Attr, BASE, World, page_range};

@@ -1,70 +1,48 @@
-//! Short scripts of calls on a [`World`](super::World): the tests of whole operations.
+//! Short scripts of calls on a [`World`](super::World): the tests of whole operations. One line of
+//! text is a case.
 //!
 //! Steps are separated by `;`. Numbers are pages of the layout, ranges half-open. A step that is to
-//! fail ends with `!ERRNO`.
+//! fail ends with `= ERRNO`.
 //!
 //! | step | |
 //! |--|--|
-//! | `map 1 11 rw` | private anonymous memory at a fixed address, `NORESERVE`; more words are flags |
-//! | `unmap 1 3`, `prot 1 3 r`, `seal 1 3` | |
-//! | `touch 4` | a write to the page |
-//! | `lock 1 3`, `onfault 1 3`, `unlock 1 3` | |
-//! | `move 1 6 20` | mremap of `[1, 6)` to page 20; `keep`: with `DONTUNMAP` |
-//! | `resize 1 6 8` | mremap of `[1, 6)` to 8 pages, in place |
-//! | `advise 1 3 hugepage` | a flag-changing advice |
-//! | `policy 1 3`, `name 1 3 text` | |
+//! | `map 0..4 rw` | private anonymous memory, at that address; more words are attributes |
+//! | `unmap 0..4` `protect 0..4 r` `seal 0..4` | |
+//! | `lock 0..4` `onfault 0..4` `unlock 0..4` | |
+//! | `write 2` | the page's VMA gets an anon_vma |
+//! | `guard 2` | its VMA gets the atomic flag of guard install |
+//! | `remap 0..4 6 maymove fixed to 9` | mremap of 4 pages to 6, flags (`keep`: `DONTUNMAP`), address |
+//! | `advise 0..4 random` | an advice; page advice acts on nothing |
+//! | `bind 0..4 1` | a policy: node mask of `MPOL_BIND`, 0 is the default |
+//! | `name 0..4 x` | a name; `-` removes it |
+//! | `register 0..4 missing` `unregister 0..4` | userfaultfd 1; `by 2` at the end: another one |
 //! | `fork` | goes on in the child; the parent lives on |
-//! | `guard 2` | the atomic flag of guard install |
+//! | `brk 4` | the heap's end, in pages above its start at page 1000 |
+//!
+//! Attributes of `map`: `shared` `droppable` `noreplace` `growsdown` `noreserve` `locked` `stack`, and
+//! what is mapped, its offset being the page number: `file` `memfd` `pfnmap`.
 
-use super::world::World;
+use std::num::NonZeroU32;
+
+use super::world::{HEAP, World};
 use super::{BASE, page_range};
-use crate::store::NoMemory;
+use crate::store::VmaId;
 use crate::{
-    Advice, AtomicVmFlag, Bytes, Errno, FileId, LockRange, MapFlags, MappedKind, MmapArgs,
-    MremapArgs, MremapFlags, PAGE_SIZE, Policy, Prot, SyscallRange,
+    Advice, AdviceClass, AtomicVmFlag, Bytes, Errno, FileId, LockRange, MapFlags, MappedKind,
+    MmapArgs, MremapArgs, MremapFlags, Policy, Prot, SyscallRange, Uffd, UffdCtxId, UffdMode,
+    VirtAddr, check_madvise,
 };
 
-/// A step's words.
-struct Words<'a>(Vec<&'a str>);
-
-impl<'a> Words<'a> {
-    #[track_caller]
-    fn number(&self, index: usize) -> u64 {
-        self.0[index].parse().expect("a page number")
-    }
-
-    #[track_caller]
-    fn range(&self) -> SyscallRange {
-        let range = page_range(self.number(1), self.number(2));
-        SyscallRange::new(range.start(), range.len())
-    }
-
-    fn rest(&self, from: usize) -> impl Iterator<Item = &'a str> + '_ {
-        self.0.iter().skip(from).copied()
-    }
-}
-
-pub(crate) fn prot(letters: &str) -> Prot {
-    letters.chars().fold(Prot::empty(), |prot, letter| {
-        prot | match letter {
-            'r' => Prot::READ,
-            'w' => Prot::WRITE,
-            'x' => Prot::EXEC,
-            _ => Prot::empty(),
-        }
-    })
-}
-
 impl World {
-    /// Runs a script.
+    /// Runs a script, and checks what each step returns.
     #[track_caller]
     pub(crate) fn script(&mut self, script: &str) {
         for step in script.split(';').map(str::trim).filter(|s| !s.is_empty()) {
-            let (step, wanted) = match step.split_once('!') {
-                Some((step, errno)) => (step, Err(errno.parse().expect("an errno"))),
+            let (call, expected) = match step.split_once('=') {
+                Some((call, errno)) => (call, Err(errno.trim().parse().expect("an errno"))),
                 None => (step, Ok(())),
             };
-            assert_eq!(self.step(step), wanted, "{step}");
+            assert_eq!(self.step(call), expected, "step `{step}` of `{script}`");
             self.check();
         }
     }
@@ -72,131 +50,194 @@ impl World {
     /// Runs one step.
     #[track_caller]
     pub(crate) fn step(&mut self, step: &str) -> Result<(), Errno> {
-        let words = Words(step.split_whitespace().collect());
-        match words.0[0] {
-            "map" => self.step_map(&words),
-            "unmap" => self.mm.munmap(&mut self.pages, words.range()),
-            "prot" => {
-                let prot = prot(words.0[3]);
-                self.mm.mprotect(&mut self.pages, words.range(), prot, None)
-            }
-            "seal" => self.mm.mseal(&mut self.pages, words.range()),
-            "lock" => self.step_lock(&words, LockRange::Now),
-            "onfault" => self.step_lock(&words, LockRange::OnFault),
-            "unlock" => self.mm.munlock(&mut self.pages, words.range()),
-            "move" => self.step_move(&words, MremapFlags::empty()),
-            "keep" => self.step_move(&words, MremapFlags::DONTUNMAP),
-            "resize" => self.step_resize(&words),
-            "touch" => self.step_touch(&words),
-            "guard" => self.step_guard(&words),
-            "fork" => self.step_fork(),
-            "advise" => self.step_advise(&words),
-            "policy" => {
-                let policy = Policy::Bind(1);
-                self.mm.mbind(&mut self.pages, words.range(), policy)
+        let words: Vec<_> = step.split_whitespace().collect();
+        let (op, args) = words.split_first().expect("a step has an operation");
+        let first = *args.first().unwrap_or(&"");
+        let pages = &mut self.pages;
+        match *op {
+            "map" => self.map(args),
+            "unmap" => self.mm.munmap(pages, range(first)),
+            "protect" => self.mm.mprotect(pages, range(first), prot(args[1]), None),
+            "seal" => self.mm.mseal(pages, range(first)),
+            "lock" => self.lock(first, LockRange::Now),
+            "onfault" => self.lock(first, LockRange::OnFault),
+            "unlock" => self.mm.munlock(pages, range(first)),
+            "write" => self.write(first),
+            "guard" => self.guard(first),
+            "remap" => self.remap(args),
+            "advise" => self.advise(first, args[1]),
+            "bind" => {
+                let policy = match number(args[1]) {
+                    0 => Policy::Default,
+                    mask => Policy::Bind(mask),
+                };
+                self.mm.mbind(pages, range(first), policy)
             }
             "name" => {
-                let name = Some(words.0[3]);
-                self.mm.set_vma_name(&mut self.pages, words.range(), name)
+                let label = (args[1] != "-").then_some(args[1]);
+                self.mm.set_vma_name(pages, range(first), label)
             }
-            other => panic!("unknown step {other}"),
+            "register" => self.register(args),
+            "unregister" => self.mm.uffd_unregister(pages, uffd(args), range(first)),
+            "fork" => self.fork(),
+            "brk" => self.brk(first),
+            other => panic!("no operation {other}"),
         }
     }
 
-    fn step_map(&mut self, words: &Words<'_>) -> Result<(), Errno> {
-        let range = words.range();
-        let mut args = MmapArgs {
-            addr: range.addr,
-            len: range.len,
-            prot: prot(words.0[3]),
-            flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::FIXED | MapFlags::NORESERVE,
+    fn map(&mut self, args: &[&str]) -> Result<(), Errno> {
+        let SyscallRange { addr, len } = range(args[0]);
+        let mut call = MmapArgs {
+            addr,
+            len,
+            prot: prot(args[1]),
+            flags: MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::ANONYMOUS,
             file: None,
             offset: 0,
         };
         let mut kind = None;
-        for word in words.rest(4) {
-            match word {
-                "reserve" => args.flags.remove(MapFlags::NORESERVE),
+        for word in &args[2..] {
+            match *word {
                 "shared" => {
-                    args.flags.remove(MapFlags::PRIVATE);
-                    args.flags |= MapFlags::SHARED;
+                    call.flags.remove(MapFlags::PRIVATE);
+                    call.flags.insert(MapFlags::SHARED);
                 }
-                "memfd" | "pfnmap" => {
-                    args.flags.remove(MapFlags::ANONYMOUS);
-                    args.file = Some(FileId(0));
-                    args.offset = words.number(1) * PAGE_SIZE;
-                    kind = Some(match word {
-                        "memfd" => MappedKind::Memfd,
-                        _ => MappedKind::Pfnmap,
-                    });
-                }
-                "locked" => args.flags |= MapFlags::LOCKED,
-                "stack" => args.flags |= MapFlags::STACK,
-                "growsdown" => args.flags |= MapFlags::GROWSDOWN,
-                "noreplace" => args.flags |= MapFlags::FIXED_NOREPLACE,
                 "droppable" => {
-                    args.flags.remove(MapFlags::TYPE);
-                    args.flags |= MapFlags::DROPPABLE;
+                    call.flags.remove(MapFlags::PRIVATE);
+                    call.flags.insert(MapFlags::DROPPABLE);
                 }
-                other => panic!("unknown flag {other}"),
+                "noreplace" => {
+                    call.flags.remove(MapFlags::FIXED);
+                    call.flags.insert(MapFlags::FIXED_NOREPLACE);
+                }
+                "growsdown" => call.flags.insert(MapFlags::GROWSDOWN),
+                "noreserve" => call.flags.insert(MapFlags::NORESERVE),
+                "locked" => call.flags.insert(MapFlags::LOCKED),
+                "stack" => call.flags.insert(MapFlags::STACK),
+                "file" => kind = Some((FileId(0), MappedKind::Regular)),
+                "memfd" => kind = Some((FileId(1), MappedKind::Memfd)),
+                "pfnmap" => kind = Some((FileId(2), MappedKind::Pfnmap)),
+                other => panic!("no attribute {other}"),
             }
         }
-        self.mm.mmap(&mut self.pages, &args, kind).map(drop)
+        if let Some((file, _)) = kind {
+            call.flags.remove(MapFlags::ANONYMOUS);
+            call.file = Some(file);
+            call.offset = addr.get() - BASE.get();
+        }
+        let kind = kind.map(|(_, kind)| kind);
+        self.mm.mmap(&mut self.pages, &call, kind).map(drop)
     }
 
-    fn step_lock(&mut self, words: &Words<'_>, how: LockRange) -> Result<(), Errno> {
-        self.mm.mlock(&mut self.pages, words.range(), how).map(drop)
+    fn lock(&mut self, pages: &str, how: LockRange) -> Result<(), Errno> {
+        self.mm.mlock(&mut self.pages, range(pages), how).map(drop)
     }
 
-    fn step_move(&mut self, words: &Words<'_>, more: MremapFlags) -> Result<(), Errno> {
-        let range = words.range();
-        let args = MremapArgs {
-            addr: range.addr,
-            old_len: range.len,
-            new_len: range.len,
-            flags: MremapFlags::MAYMOVE | MremapFlags::FIXED | more,
-            new_addr: BASE.add_pages(words.number(3)),
-        };
-        self.mm.mremap(&mut self.pages, &args).map(drop)
+    fn vma_at(&self, page: &str) -> Result<VmaId, Errno> {
+        let addr = BASE.add_pages(number(page));
+        self.mm.vma_lookup(addr).ok_or(Errno::EFAULT)
     }
 
-    fn step_resize(&mut self, words: &Words<'_>) -> Result<(), Errno> {
-        let range = words.range();
-        let args = MremapArgs {
-            addr: range.addr,
-            old_len: range.len,
-            new_len: Bytes::from_pages(words.number(3)),
-            flags: MremapFlags::empty(),
-            new_addr: BASE,
-        };
-        self.mm.mremap(&mut self.pages, &args).map(drop)
+    fn write(&mut self, page: &str) -> Result<(), Errno> {
+        let id = self.vma_at(page)?;
+        self.mm.anon_vma_prepare(id).map_err(|_| Errno::ENOMEM)
     }
 
-    fn step_touch(&mut self, words: &Words<'_>) -> Result<(), Errno> {
-        let addr = BASE.add_pages(words.number(1));
-        let id = self.mm.vma_lookup(addr).ok_or(Errno::EFAULT)?;
-        self.mm
-            .anon_vma_prepare(id)
-            .map_err(|NoMemory| Errno::ENOMEM)
-    }
-
-    fn step_guard(&mut self, words: &Words<'_>) -> Result<(), Errno> {
-        let addr = BASE.add_pages(words.number(1));
-        let id = self.mm.vma_lookup(addr).ok_or(Errno::EFAULT)?;
+    fn guard(&mut self, page: &str) -> Result<(), Errno> {
+        let id = self.vma_at(page)?;
         self.mm.vma(id).set_flag_atomic(AtomicVmFlag::MAYBE_GUARD);
         Ok(())
     }
 
-    fn step_fork(&mut self) -> Result<(), Errno> {
+    fn fork(&mut self) -> Result<(), Errno> {
         let child = self.mm.fork(&mut self.pages)?;
         let parent = std::mem::replace(&mut self.mm, child);
         self.parents.push(parent);
         Ok(())
     }
 
-    fn step_advise(&mut self, words: &Words<'_>) -> Result<(), Errno> {
-        let advice = Advice::from_name(words.0[3]).expect("an advice");
-        let range = page_range(words.number(1), words.number(2));
-        self.mm.madvise_flags(&mut self.pages, range, advice)
+    fn remap(&mut self, args: &[&str]) -> Result<(), Errno> {
+        let old = range(args[0]);
+        let mut call = MremapArgs {
+            addr: old.addr,
+            old_len: old.len,
+            new_len: Bytes::from_pages(number(args[1])),
+            flags: MremapFlags::empty(),
+            new_addr: VirtAddr::ZERO,
+        };
+        for word in &args[2..] {
+            match *word {
+                "maymove" => call.flags.insert(MremapFlags::MAYMOVE),
+                "fixed" => call.flags.insert(MremapFlags::FIXED),
+                "keep" => call.flags.insert(MremapFlags::DONTUNMAP),
+                "to" => {}
+                page => call.new_addr = BASE.add_pages(number(page)),
+            }
+        }
+        self.mm.mremap(&mut self.pages, &call).map(drop)
+    }
+
+    fn advise(&mut self, pages: &str, advice: &str) -> Result<(), Errno> {
+        let advice = Advice::from_name(advice).expect("an advice");
+        let Some((range, class)) = check_madvise(range(pages), advice)? else {
+            return Ok(());
+        };
+        match class {
+            AdviceClass::Flags => self.mm.madvise_flags(&mut self.pages, range, advice),
+            AdviceClass::Pages => self.mm.madvise_pages(range, advice, |_, _, _| Ok(())),
+            AdviceClass::Populate => Ok(()),
+        }
+    }
+
+    fn register(&mut self, args: &[&str]) -> Result<(), Errno> {
+        let mode = match args[1] {
+            "missing" => UffdMode::MISSING,
+            "wp" => UffdMode::WP,
+            "minor" => UffdMode::MINOR,
+            other => panic!("no mode {other}"),
+        };
+        self.mm
+            .uffd_register(&mut self.pages, uffd(args), range(args[0]), mode)
+    }
+
+    fn brk(&mut self, pages: &str) -> Result<(), Errno> {
+        let to = BASE.add_pages(HEAP + number(pages));
+        let got = self.mm.sys_brk(&mut self.pages, to).addr;
+        if got == to {
+            Ok(())
+        } else {
+            Err(Errno::ENOMEM)
+        }
+    }
+}
+
+#[track_caller]
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number of pages")
+}
+
+/// `0..4` as a system call's range.
+#[track_caller]
+pub(crate) fn range(text: &str) -> SyscallRange {
+    let (start, end) = text.split_once("..").expect("a range");
+    let range = page_range(number(start), number(end));
+    SyscallRange::new(range.start(), range.len())
+}
+
+fn prot(text: &str) -> Prot {
+    let mut prot = Prot::empty();
+    prot.set(Prot::READ, text.contains('r'));
+    prot.set(Prot::WRITE, text.contains('w'));
+    prot.set(Prot::EXEC, text.contains('x'));
+    prot
+}
+
+/// userfaultfd 1, or the one after `by`; number 3 is asynchronous.
+fn uffd(args: &[&str]) -> Uffd {
+    let by = args.iter().position(|&word| word == "by");
+    let number = by.map_or(1, |at| args[at + 1].parse().expect("a number"));
+    Uffd {
+        context: UffdCtxId(NonZeroU32::new(number).expect("from 1")),
+        wp_async: number == 3,
     }
 }

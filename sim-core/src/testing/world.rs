@@ -7,17 +7,28 @@ use std::sync::Arc;
 
 use crate::store::VmaId;
 use crate::{
-    AnonVmaId, Backing, Detached, FileId, FileRef, MappedKind, Mm, MmConfig, MmShared, NoPages,
-    PageOffset, PageRange, Policy, Profile, Setup, UffdCtxId, VirtAddr, VmFlags, Vma, VmaHooks,
+    AnonVmaId, Backing, BrkFields, Detached, FileId, FileRef, MappedKind, Mm, MmConfig, MmShared,
+    NoPages, PageOffset, PageRange, Policy, Profile, Setup, UffdCtxId, VirtAddr, VmFlags, Vma,
+    VmaHooks,
 };
 
 /// Page 0 of a layout.
 pub(crate) const BASE: VirtAddr = VirtAddr::new(0x1000_0000);
 
+/// The heap's first page.
+pub(super) const HEAP: u64 = 1000;
+
 /// Flags of a VMA without attributes: readable, writable.
 pub(crate) const RW: VmFlags = VmFlags::READ
     .union(VmFlags::WRITE)
     .union(VmFlags::MAY_FLAGS);
+
+/// Flags that the layout does not name.
+const SILENT: VmFlags = VmFlags::ACCESS_FLAGS
+    .union(VmFlags::MAY_FLAGS)
+    .union(VmFlags::SHARED)
+    .union(VmFlags::MAYSHARE)
+    .union(VmFlags::ACCOUNT);
 
 /// The pages `[start, end)` of a layout.
 pub(crate) fn page_range(start: u64, end: u64) -> PageRange {
@@ -99,13 +110,21 @@ impl World {
     pub(crate) fn with_setup(setup: &Setup) -> Self {
         let mut config = MmConfig::new(setup);
         config.soft_dirty = false;
+        config.anon_names = true;
         Self::with_config(config)
     }
 
     pub(crate) fn with_config(config: MmConfig) -> Self {
         let shared = MmShared::new(&config.limits);
+        let mut mm = Mm::new(Arc::new(config), &shared);
+        let heap = BASE.add_pages(HEAP);
+        mm.set_brk_fields(BrkFields {
+            start_brk: heap,
+            brk: heap,
+            start_stack: VirtAddr::ZERO,
+        });
         Self {
-            mm: Mm::new(Arc::new(config), &shared),
+            mm,
             pages: NoPages::default(),
             names: BTreeMap::new(),
             holders: BTreeMap::new(),
@@ -232,21 +251,25 @@ impl World {
         text
     }
 
-    /// The VMAs now, as `1-6rw 6-11r`.
-    pub(crate) fn spans(&self) -> String {
+    /// The VMAs now, as `0..4 rw | 6..7 r sl`: range, access (`-` for none, `s` for shared), flags
+    /// that are neither access nor `MAY*` nor `ACCOUNT`.
+    pub(crate) fn vmas(&self) -> String {
         let page = |addr: VirtAddr| addr.page_number() - BASE.page_number();
-        let span = |vma: &Vma| {
-            let perms = [
-                (VmFlags::READ, 'r'),
-                (VmFlags::WRITE, 'w'),
-                (VmFlags::EXEC, 'x'),
-            ];
-            let perms = perms.iter().filter(|(flag, _)| vma.flags().contains(*flag));
-            let perms: String = perms.map(|(_, letter)| letter).collect();
-            format!("{}-{}{perms}", page(vma.start()), page(vma.end()))
-        };
-        let spans: Vec<_> = self.mm.iter().map(|(_, vma)| span(vma)).collect();
-        spans.join(" ")
+        let vmas = self.mm.iter().map(|(_, vma)| {
+            let flags = vma.flags();
+            let mut text = format!("{}..{} ", page(vma.start()), page(vma.end()));
+            let access = String::from_utf8_lossy(&flags.perms()[..3]).replace('-', "");
+            text += if access.is_empty() { "-" } else { &access };
+            if flags.contains(VmFlags::MAYSHARE) {
+                text.push('s');
+            }
+            for name in (flags - SILENT).mnemonics() {
+                text.push(' ');
+                text += name;
+            }
+            text
+        });
+        vmas.collect::<Vec<_>>().join(" | ")
     }
 
     /// The mnemonics of the VMA at a page.

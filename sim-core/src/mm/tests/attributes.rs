@@ -3,7 +3,8 @@
 
 use std::num::NonZeroU32;
 
-use super::calls::{Script, check, range};
+use super::check;
+use crate::testing::{World, range};
 use crate::{Bytes, Errno, Policy, Profile, SyscallRange, Uffd, UffdCtxId, UffdMode, VirtAddr};
 
 #[test]
@@ -116,8 +117,8 @@ fn mseal_checks_its_range() {
         (page, 0x1001, Ok(())),
         (page, 0x4001, Err(Errno::ENOMEM)),
     ] {
-        let mut world = Script::new(Profile::V6_18Stable);
-        world.run("map 0..4 rw");
+        let mut world = World::new(Profile::V6_18Stable);
+        world.script("map 0..4 rw");
         let range = SyscallRange::new(addr, Bytes::new(len));
         assert_eq!(
             world.mm.mseal(&mut world.pages, range),
@@ -175,13 +176,13 @@ fn policies_are_checked() {
         (Policy::Local, Ok(Some(Policy::Local))),
         (Policy::Default, Ok(None)),
     ] {
-        let mut world = Script::new(Profile::V6_18Stable);
-        world.run("map 0..2 rw");
+        let mut world = World::new(Profile::V6_18Stable);
+        world.script("map 0..2 rw");
         let got = world.mm.mbind(&mut world.pages, range("0..2"), policy);
         let kept = world.mm.iter().next().expect("one VMA").1.policy();
         assert_eq!(got.map(|()| kept), expected, "{policy:?}");
     }
-    let mut world = Script::new(Profile::V6_18Stable);
+    let mut world = World::new(Profile::V6_18Stable);
     let page = VirtAddr::new(0x1000_0000);
     for (len, expected) in [(u64::MAX, Ok(())), (u64::MAX - 0xfff, Err(Errno::EINVAL))] {
         let range = SyscallRange::new(page, Bytes::new(len));
@@ -225,8 +226,8 @@ fn names_are_attributes() {
     ] {
         check(case, script, layout);
     }
-    let mut world = Script::new(Profile::V6_19);
-    world.run("map 0..1 rw");
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 0..1 rw");
     for (len, expected) in [(79, Ok(())), (80, Err(Errno::EINVAL))] {
         let name = "n".repeat(len);
         let got = world
@@ -314,8 +315,8 @@ fn modes_depend_on_the_memory() {
         for (wp_async, allowed) in [(false, plain), (true, asynchronous)] {
             for bits in 0..8 {
                 let mode = UffdMode::from_bits_truncate(bits);
-                let mut world = Script::new(Profile::V6_18Stable);
-                world.run(mapping);
+                let mut world = World::new(Profile::V6_18Stable);
+                world.script(mapping);
                 let uffd = Uffd {
                     context: UffdCtxId(NonZeroU32::MIN),
                     wp_async,

@@ -10,9 +10,9 @@ use crate::{
 
 #[test]
 fn child_flags_and_counters() {
-    let script = "map 0 2 rw; lock 0 1; map 4 6 r; advise 4 6 dontfork; map 8 9 rw; fork";
-    let world = check(Profile::V6_19, script, "0-1rw 1-2rw 8-9rw");
-    assert_eq!(world.flags_at(0), "rd wr mr mw me nr");
+    let script = "map 0..2 rw; lock 0..1; map 4..6 r; advise 4..6 dontfork; map 8..9 rw; fork";
+    let world = check("child", script, "0..1 rw | 1..2 rw | 8..9 rw");
+    assert_eq!(world.flags_at(0), "rd wr mr mw me ac");
     assert_eq!(world.mm.counters().locked_vm, 0);
     assert_eq!(world.mm.counters().total_vm, 3);
     assert_eq!(world.parents[0].counters().locked_vm, 1);
@@ -21,9 +21,9 @@ fn child_flags_and_counters() {
 #[test]
 fn wiped_vma_has_no_anon_vma() {
     let world = check(
-        Profile::V6_19,
-        "map 0 2 rw; touch 0; advise 0 2 wipeonfork; fork",
-        "0-2rw",
+        "wiped",
+        "map 0..2 rw; write 0; advise 0..2 wipeonfork; fork",
+        "0..2 rw wf",
     );
     let (_, vma) = world.mm.iter().next().expect("one VMA");
     assert_eq!(vma.anon_vma(), None);
@@ -32,7 +32,7 @@ fn wiped_vma_has_no_anon_vma() {
 #[test]
 fn chains_grow_by_one_a_generation() {
     let mut world = World::new(Profile::V6_19);
-    world.script("map 0 1 rw; touch 0");
+    world.script("map 0..1 rw; write 0");
     for generation in 1..6 {
         let (_, vma) = world.mm.iter().next().expect("one VMA");
         assert_eq!(vma.chain_len(), generation);
@@ -56,7 +56,7 @@ fn chains_grow_by_one_a_generation() {
 #[test]
 fn chains_reuse_what_nobody_owns() {
     let mut world = World::new(Profile::V6_19);
-    world.script("map 0 1 rw; touch 0");
+    world.script("map 0..1 rw; write 0");
     let mut pages = NoPages::default();
     let mut longest = 0;
     for _generation in 0..10 {
@@ -111,7 +111,7 @@ impl ForkOps for FailingCopy {
 #[test]
 fn failed_copy_leaves_nothing() {
     let mut world = World::new(Profile::V6_19);
-    world.script("map 0 1 rw reserve; touch 0; map 2 3 rw reserve; touch 2");
+    world.script("map 0..1 rw; write 0; map 2..3 rw; write 2");
     let before = world.dump();
     for nth in 1..=2 {
         assert!(world.mm.fork(&mut FailingCopy(nth)).is_err());

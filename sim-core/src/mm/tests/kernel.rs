@@ -2,8 +2,8 @@
 //! `tools/testing/selftests/mm` (S: merge.c, E: mseal_test.c, L: mlock2-tests.c, X: mremap_test.c,
 //! O: pfnmap.c). Which case is where: docs/kernel-tests.md.
 
-use super::calls::{BASE, Script, check, range};
-use crate::testing::{World, page_range};
+use super::check;
+use crate::testing::{BASE, World, page_range, range};
 use crate::{
     Bytes, LockRange, MlockallFlags, NewPart, PageOffset, Profile, SyscallRange, VirtAddr, VmFlags,
 };
@@ -43,7 +43,7 @@ fn m03_m04_expand_and_shrink() {
 }
 
 /// The page number of a layout's first page.
-const BASE_PAGE: u64 = crate::testing::BASE.page_number();
+const BASE_PAGE: u64 = BASE.page_number();
 
 /// C-03 … C-08: sets of flags behave as sets, bit by bit.
 #[test]
@@ -72,8 +72,8 @@ fn c03_to_c08_sets_of_flags() {
     assert_eq!(all ^ all, VmFlags::empty());
     assert_eq!(all ^ VmFlags::empty(), all);
     // A VMA keeps what it is given.
-    let mut world = Script::new(Profile::V6_19);
-    world.run("map 0..1 rw");
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 0..1 rw");
     let id = world.mm.vma_lookup(BASE).expect("mapped");
     let kept = world.mm.vma(id).flags();
     world
@@ -115,13 +115,13 @@ fn mappings() {
 /// R-02's look-ups: every page of the hole that was filled has the VMA, nothing around it has.
 #[test]
 fn r02_every_byte_looks_up_to_it() {
-    let mut world = Script::new(Profile::V6_19);
-    world.run("map 300..303 rw; map 306..309 rw");
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 300..303 rw; map 306..309 rw");
     let at = |page: u64, byte: u64| VirtAddr::new(BASE.add_pages(page).get() + byte);
     for (page, byte) in [(303, 0), (305, 0xfff)] {
         assert_eq!(world.mm.vma_lookup(at(page, byte)), None);
     }
-    world.run("map 303..306 rw");
+    world.script("map 303..306 rw");
     let whole = world.mm.vma_lookup(at(300, 0)).expect("mapped");
     for page in 300..309 {
         assert_eq!(world.mm.vma_lookup(at(page, 0)), Some(whole));
@@ -229,24 +229,24 @@ fn e09_lengths_are_rounded_up() {
         (2 * 0x1000 - 1, "0..2 r sl | 2..4 r"),
         (2 * 0x1000 + 1, "0..3 r sl | 3..4 r"),
     ] {
-        let mut world = Script::new(Profile::V6_19);
-        world.run("map 0..4 r");
+        let mut world = World::new(Profile::V6_19);
+        world.script("map 0..4 r");
         let range = SyscallRange::new(BASE, Bytes::new(bytes));
         assert_eq!(world.mm.mseal(&mut world.pages, range), Ok(()));
-        assert_eq!(world.layout(), layout);
+        assert_eq!(world.vmas(), layout);
     }
 }
 
 /// L-05 … L-08: locking on fault splits and merges; droppable memory is never locked.
 #[test]
 fn locking() {
-    let on_fault = |world: &mut Script| {
+    let on_fault = |world: &mut World| {
         let locked = world
             .mm
             .mlock(&mut world.pages, range("0..3"), LockRange::OnFault);
         locked.map(drop).expect("within the limit");
     };
-    let everything = |world: &mut Script| {
+    let everything = |world: &mut World| {
         let flags = MlockallFlags::CURRENT | MlockallFlags::FUTURE | MlockallFlags::ONFAULT;
         world
             .mm
@@ -254,15 +254,15 @@ fn locking() {
             .expect("within the limit");
     };
     for case in ["L-05", "L-06"] {
-        let mut world = Script::new(Profile::V6_19);
-        world.run("map 0..3 rw");
+        let mut world = World::new(Profile::V6_19);
+        world.script("map 0..3 rw");
         if case == "L-05" {
             on_fault(&mut world);
         } else {
             everything(&mut world);
         }
         assert_eq!(world.mm.map_count(), 1, "{case}");
-        let unlock = |world: &mut Script, pages| {
+        let unlock = |world: &mut World, pages| {
             world
                 .mm
                 .munlock(&mut world.pages, range(pages))
@@ -272,15 +272,15 @@ fn locking() {
         unlock(&mut world, "1..2");
         assert_eq!(world.mm.map_count(), 3, "{case}");
         unlock(&mut world, "0..3");
-        assert_eq!(world.layout(), "0..3 rw", "{case}");
+        assert_eq!(world.vmas(), "0..3 rw", "{case}");
     }
-    let mut world = Script::new(Profile::V6_19);
-    world.run("map 0..3 rw droppable; lock 0..3");
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 0..3 rw droppable; lock 0..3");
     let id = world.mm.vma_lookup(BASE).expect("mapped");
     assert!(!world.mm.vma(id).flags().contains(VmFlags::LOCKED), "L-07");
-    let mut world = Script::new(Profile::V6_19);
+    let mut world = World::new(Profile::V6_19);
     everything(&mut world);
-    world.run("map 0..3 rw droppable");
+    world.script("map 0..3 rw droppable");
     let id = world.mm.vma_lookup(BASE).expect("mapped");
     assert!(!world.mm.vma(id).flags().contains(VmFlags::LOCKED), "L-08");
 }
@@ -289,8 +289,8 @@ fn locking() {
 #[test]
 fn moves_are_aligned() {
     for (from, to) in [(0, 0x400), (0x400, 0)] {
-        let mut world = Script::new(Profile::V6_19);
-        world.run("map 0..1 rw");
+        let mut world = World::new(Profile::V6_19);
+        world.script("map 0..1 rw");
         let moved = crate::MremapArgs {
             addr: VirtAddr::new(BASE.get() + from),
             old_len: Bytes::from_pages(1),
@@ -300,7 +300,7 @@ fn moves_are_aligned() {
         };
         let got = world.mm.mremap(&mut world.pages, &moved).map(drop);
         assert_eq!(got, Err(crate::Errno::EINVAL));
-        assert_eq!(world.layout(), "0..1 rw");
+        assert_eq!(world.vmas(), "0..1 rw");
     }
 }
 
@@ -314,12 +314,9 @@ fn raw_frames() {
     };
     let mut split = world();
     let id = split.id('A');
-    let part = split.mm.split_vma(
-        &mut split.pages,
-        id,
-        crate::testing::BASE.add_pages(2),
-        NewPart::Above,
-    );
+    let part = split
+        .mm
+        .split_vma(&mut split.pages, id, BASE.add_pages(2), NewPart::Above);
     assert!(part.is_ok());
     assert_eq!(split.layout(), "AA**");
     for (what, old, new, to, expected) in [
@@ -333,11 +330,11 @@ fn raw_frames() {
             flags |= crate::MremapFlags::MAYMOVE | crate::MremapFlags::FIXED;
         }
         let call = crate::MremapArgs {
-            addr: crate::testing::BASE,
+            addr: BASE,
             old_len: Bytes::from_pages(old),
             new_len: Bytes::from_pages(new),
             flags,
-            new_addr: crate::testing::BASE.add_pages(to.unwrap_or(0)),
+            new_addr: BASE.add_pages(to.unwrap_or(0)),
         };
         let got = world.mm.mremap(&mut world.pages, &call).map(drop);
         assert_eq!(got, expected, "{what}");

@@ -1,12 +1,12 @@
 //! The life of a VMA: what each operation leaves attached, and what a copy takes along.
 
-use super::calls::{BASE, Script};
 use crate::store::VmaId;
+use crate::testing::{BASE, World};
 use crate::{PAGE_SIZE, Profile, VirtAddr, Vma};
 
 /// The ids of the VMAs that the store has, by every way of finding them; they agree.
 #[track_caller]
-fn found(world: &Script) -> Vec<VmaId> {
+fn found(world: &World) -> Vec<VmaId> {
     let readers = world.mm.readers();
     let all: Vec<_> = world.mm.iter().map(|(id, _)| id).collect();
     for page in 0..1100 {
@@ -40,11 +40,11 @@ fn a_detached_vma_is_never_found() {
         ),
         ("brk 4", "brk 0"),
     ] {
-        let mut world = Script::new(Profile::V6_19);
-        world.run(before);
+        let mut world = World::new(Profile::V6_19);
+        world.script(before);
         sim_sync::WriteSection::end_write(&mut world.mm);
         let was = found(&world);
-        world.run(step);
+        world.script(step);
         sim_sync::WriteSection::end_write(&mut world.mm);
         let is = found(&world);
         // A number may be used again at once.
@@ -71,20 +71,20 @@ fn assert_alike(copy: &Vma, of: &Vma, what: &str) {
 
 #[test]
 fn a_duplicate_has_everything() {
-    let mut world = Script::new(Profile::V6_19);
-    world.run(
+    let mut world = World::new(Profile::V6_19);
+    world.script(
         "map 0..6 rw; write 0; fork; write 0; bind 0..6 1; name 0..6 x; register 0..6 missing; \
          advise 0..6 random",
     );
-    let at = |world: &Script, page| world.mm.vma_lookup(BASE.add_pages(page)).expect("mapped");
-    let chain = |world: &Script, page| -> Vec<_> {
+    let at = |world: &World, page| world.mm.vma_lookup(BASE.add_pages(page)).expect("mapped");
+    let chain = |world: &World, page| -> Vec<_> {
         let vma = world.mm.vma(at(world, page));
         vma.chain().chain(vma.anon_vma()).collect()
     };
     let whole = chain(&world, 0);
     assert_eq!(whole.len(), 3, "two links and the own one");
     // Another advice: the middle becomes a VMA of its own, and so does the rest.
-    world.run("advise 2..4 dontdump");
+    world.script("advise 2..4 dontdump");
     for page in [0, 2, 4] {
         assert_eq!(chain(&world, page), whole, "page {page}");
         let (vma, first) = (world.mm.vma(at(&world, page)), world.mm.vma(at(&world, 0)));

@@ -1,6 +1,7 @@
 //! What each advice does to each kind of VMA, as observed on 6.18.
 
-use super::calls::{Script, check, range};
+use super::check;
+use crate::testing::{World, range};
 use crate::{Advice, AdviceClass, Bytes, Errno, Profile, SyscallRange, VirtAddr, check_madvise};
 
 /// Each kind of mapping with the advice it refuses; everything else succeeds.
@@ -65,7 +66,7 @@ fn each_mapping_refuses_what_linux_refuses() {
                 Some(errno) => format!("advise 2..6 {name} = {errno}"),
                 None => format!("advise 2..6 {name}"),
             };
-            Script::new(Profile::V6_18Stable).run(&format!("{mapping}; {step}"));
+            World::new(Profile::V6_18Stable).script(&format!("{mapping}; {step}"));
         }
     }
 }
@@ -118,8 +119,8 @@ fn holes_are_found_out_at_the_end_and_errors_stop() {
 
 #[test]
 fn memory_that_runs_short_is_eagain() {
-    let mut world = Script::new(Profile::V6_19);
-    world.run("map 0..4 rw");
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 0..4 rw");
     let Ok(Some((pages, AdviceClass::Flags))) = check_madvise(range("1..2"), Advice::Random) else {
         panic!("random is an advice on flags");
     };

@@ -7,46 +7,41 @@ use crate::{
 };
 
 scripts! {
-    // What the kernel's own mmap tests assert.
-    r01_basic: "map 300 303 rw; map 250 253 rw; map 303 306 rw; map 247 250 rw" => "247-253rw 300-306rw";
-    r02_fill_hole: "map 300 303 rw; map 306 309 rw; map 303 306 rw" => "300-309rw";
-    r03_fill_hole_other_flags: "map 300 303 rw; map 306 309 rw; map 303 306 rwx" => "300-303rw 303-306rwx 306-309rw";
-
     // Replacing.
-    replace_middle: "map 0 6 rw; map 2 4 r" => "0-2rw 2-4r 4-6rw";
-    replace_same: "map 0 6 rw; map 2 4 rw" => "0-6rw";
-    replace_several: "map 0 2 rw; map 2 4 r; map 5 7 rwx; map 1 6 rw" => "0-6rw 6-7rwx";
-    replace_loses_guard: "map 0 4 rw; guard 1; unmap 0 4; map 0 4 rw" => "0-4rw";
-    replace_sealed: "map 0 6 rw; seal 2 4; map 1 5 r !EPERM" => "0-1rw 1-2rw 2-4rw 4-6rw";
-    noreplace: "map 2 4 rw; map 0 3 rw noreplace !EEXIST; map 0 2 rw noreplace" => "0-4rw";
+    replace_middle: "map 0..6 rw; map 2..4 r" => "0..2 rw | 2..4 r | 4..6 rw";
+    replace_same: "map 0..6 rw; map 2..4 rw" => "0..6 rw";
+    replace_several: "map 0..2 rw; map 2..4 r; map 5..7 rwx; map 1..6 rw" => "0..6 rw | 6..7 rwx";
+    replace_loses_guard: "map 0..4 rw; guard 1; unmap 0..4; map 0..4 rw" => "0..4 rw";
+    replace_sealed: "map 0..6 rw; seal 2..4; map 1..5 r = EPERM" => "0..1 rw | 1..2 rw | 2..4 rw sl | 4..6 rw";
+    noreplace: "map 2..4 rw; map 0..3 rw noreplace = EEXIST; map 0..2 rw noreplace" => "0..4 rw";
 
     // Unmapping.
-    unmap_middle: "map 0 6 rw; unmap 2 4" => "0-2rw 4-6rw";
-    unmap_nothing: "unmap 2 4" => "";
-    unmap_over_holes: "map 0 2 rw; map 4 6 rw; unmap 1 5" => "0-1rw 5-6rw";
-    unmap_sealed_keeps_splits: "map 0 6 rw; seal 4 6; unmap 2 5 !EPERM" => "0-2rw 2-4rw 4-6rw";
-    unmap_sealed_first: "map 0 6 rw; seal 0 6; unmap 2 4 !EPERM" => "0-6rw";
+    unmap_middle: "map 0..6 rw; unmap 2..4" => "0..2 rw | 4..6 rw";
+    unmap_nothing: "unmap 2..4" => "";
+    unmap_over_holes: "map 0..2 rw; map 4..6 rw; unmap 1..5" => "0..1 rw | 5..6 rw";
+    unmap_sealed_keeps_splits: "map 0..6 rw; seal 4..6; unmap 2..5 = EPERM" => "0..2 rw | 2..4 rw | 4..6 rw sl";
+    unmap_sealed_first: "map 0..6 rw; seal 0..6; unmap 2..4 = EPERM" => "0..6 rw sl";
 
     // Types.
-    growsdown_file: "map 0 2 rw memfd growsdown !EINVAL" => "";
-    growsdown_shared: "map 0 2 rw shared growsdown !EINVAL" => "";
-    droppable_locked: "map 0 2 rw droppable locked !EINVAL" => "";
+    growsdown_file: "map 0..2 rw memfd growsdown = EINVAL" => "";
+    growsdown_shared: "map 0..2 rw shared growsdown = EINVAL" => "";
+    droppable_locked: "map 0..2 rw droppable locked = EINVAL" => "";
 }
 
 #[test]
 fn flags() {
     let rows = [
-        ("map 0 1 rw reserve", "rd wr mr mw me ac"),
-        ("map 0 1 r reserve", "rd mr mw me"),
-        ("map 0 1 rw", "rd wr mr mw me nr"),
-        ("map 0 1 rw reserve shared", "rd wr sh mr mw me ms"),
-        ("map 0 1 rw reserve memfd", "rd wr mr mw me ac"),
-        ("map 0 1 rw reserve stack", "rd wr mr mw me ac nh"),
-        ("map 0 1 rw reserve growsdown", "rd wr mr mw me gd ac"),
-        ("map 0 1 rw reserve locked", "rd wr mr mw me lo ac"),
-        ("map 0 1 rw reserve droppable", "rd wr mr mw me nr wf dd dp"),
+        ("map 0..1 rw", "rd wr mr mw me ac"),
+        ("map 0..1 r", "rd mr mw me"),
+        ("map 0..1 rw noreserve", "rd wr mr mw me nr"),
+        ("map 0..1 rw shared", "rd wr sh mr mw me ms"),
+        ("map 0..1 rw memfd", "rd wr mr mw me ac"),
+        ("map 0..1 rw stack", "rd wr mr mw me ac nh"),
+        ("map 0..1 rw growsdown", "rd wr mr mw me gd ac"),
+        ("map 0..1 rw locked", "rd wr mr mw me lo ac"),
+        ("map 0..1 rw droppable", "rd wr mr mw me nr wf dd dp"),
         (
-            "map 0 1 rw reserve shared pfnmap",
+            "map 0..1 rw shared pfnmap",
             "rd wr sh mr mw me ms pf io de dd",
         ),
     ];
@@ -59,7 +54,7 @@ fn flags() {
 
 #[test]
 fn shared_anonymous_begins_at_0() {
-    let world = check(Profile::V6_19, "map 3 6 rw shared; unmap 3 4", "4-6rw");
+    let world = check("offset", "map 3..6 rw shared; unmap 3..4", "4..6 rws");
     let (_, vma) = world.mm.iter().next().expect("one VMA");
     assert_eq!(vma.pgoff().get(), 1);
     assert_eq!(vma.file().map(|file| file.kind), Some(MappedKind::DevZero));
@@ -172,7 +167,7 @@ fn munmap_errors() {
 #[test]
 fn disk_file_with_sync_leaves_a_hole() {
     let mut world = World::new(Profile::V6_19);
-    world.script("map 0 3 rw");
+    world.script("map 0..3 rw");
     let args = MmapArgs {
         addr: BASE.add_pages(1),
         flags: MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::SYNC,
@@ -183,6 +178,6 @@ fn disk_file_with_sync_leaves_a_hole() {
         .mm
         .mmap(&mut world.pages, &args, Some(MappedKind::Regular));
     assert_eq!(result.map(|mapped| mapped.addr), Err(Errno::EOPNOTSUPP));
-    assert_eq!(world.spans(), "0-1rw 2-3rw");
+    assert_eq!(world.vmas(), "0..1 rw | 2..3 rw");
     world.check();
 }

@@ -1,7 +1,6 @@
 //! Whole operations on small address spaces, by script.
 
 mod attributes;
-mod calls;
 mod copy;
 mod fail;
 mod fork;
@@ -20,12 +19,18 @@ mod threads;
 use crate::Profile;
 use crate::testing::World;
 
-/// Runs a script on an empty address space and compares the VMAs.
+/// Runs a script on 6.19 and compares the VMAs afterwards.
 #[track_caller]
-fn check(profile: Profile, script: &str, after: &str) -> World {
+fn check(case: &str, script: &str, after: &str) -> World {
+    check_on(Profile::V6_19, case, script, after)
+}
+
+/// The same on another kernel.
+#[track_caller]
+fn check_on(profile: Profile, case: &str, script: &str, after: &str) -> World {
     let mut world = World::new(profile);
     world.script(script);
-    assert_eq!(world.spans(), after, "{script}");
+    assert_eq!(world.vmas(), after, "{case}: {script}");
     world
 }
 
@@ -33,7 +38,7 @@ macro_rules! scripts {
     ($($test:ident: $script:literal => $after:literal;)+) => {
         $(#[test]
         fn $test() {
-            super::check(crate::Profile::V6_19, $script, $after);
+            super::check(stringify!($test), $script, $after);
         })+
     };
 }

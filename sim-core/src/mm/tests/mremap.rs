@@ -1,6 +1,7 @@
 //! Cases of the kernel's own tests (X, D, S), and what the running kernel was seen to do (L).
 
-use super::calls::{Script, check, check_on};
+use super::{check, check_on};
+use crate::testing::World;
 use crate::{Bytes, Errno, Limits, MremapArgs, MremapFlags, Profile, Setup, VirtAddr};
 
 #[test]
@@ -405,8 +406,8 @@ fn arguments_are_checked_in_linux_order() {
         (OLD, 0x1800, 0x1001, 0, 0, Ok(OLD)),
         (OLD, 0x1000, 0x1000, MAY | FIXED, FREE, Ok(FREE)),
     ] {
-        let mut world = Script::new(Profile::V6_18Stable);
-        world.run("map 0..2 rw");
+        let mut world = World::new(Profile::V6_18Stable);
+        world.script("map 0..2 rw");
         let args = MremapArgs {
             addr: VirtAddr::new(addr),
             old_len: Bytes::new(old),
@@ -424,7 +425,7 @@ fn limits_bind() {
     let run = |limits: Limits, script: &str| {
         let mut setup = Setup::new(Profile::V6_19);
         setup.limits = limits;
-        Script::with(&setup).run(script);
+        World::with_setup(&setup).script(script);
     };
     let address_space = Limits {
         address_space: Some(Bytes::from_pages(4)),
@@ -465,25 +466,25 @@ fn limits_bind() {
 fn failed_allocations_leave_the_source() {
     let before = "map 0..4 rw; write 0; map 10..12 r";
     for nth in 1..12 {
-        let mut world = Script::new(Profile::V6_19);
-        world.run(before);
-        let (layout, committed) = (world.layout(), world.mm.commit().committed());
+        let mut world = World::new(Profile::V6_19);
+        world.script(before);
+        let (layout, committed) = (world.vmas(), world.mm.commit().committed());
         world.mm.fail_points().arm(nth);
         let args = MremapArgs {
-            addr: super::calls::BASE,
+            addr: crate::testing::BASE,
             old_len: Bytes::from_pages(4),
             new_len: Bytes::from_pages(6),
             flags: MremapFlags::MAYMOVE | MremapFlags::FIXED,
-            new_addr: super::calls::BASE.add_pages(20),
+            new_addr: crate::testing::BASE.add_pages(20),
         };
         let got = world.mm.mremap(&mut world.pages, &args);
         world.mm.fail_points().disarm();
         world.mm.check_invariants();
         match got {
-            Ok(_) => assert_eq!(world.layout(), "10..12 r | 20..26 rw", "failure {nth}"),
+            Ok(_) => assert_eq!(world.vmas(), "10..12 r | 20..26 rw", "failure {nth}"),
             Err(errno) => {
                 assert_eq!(errno, Errno::ENOMEM, "failure {nth}");
-                assert_eq!(world.layout(), layout, "failure {nth}");
+                assert_eq!(world.vmas(), layout, "failure {nth}");
                 assert_eq!(world.mm.commit().committed(), committed, "failure {nth}");
             }
         }

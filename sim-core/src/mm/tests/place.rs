@@ -1,6 +1,7 @@
 //! Where mappings go, heaps and stacks: what 6.18 was seen to do without address randomization.
 
-use super::calls::{BASE, Script, check};
+use super::check;
+use crate::testing::{BASE, World};
 use crate::{
     Arch, AreaRequest, Backing, Bytes, Errno, FileId, FileRef, Limits, MapFlags, MappedKind,
     PMD_SIZE, PageOffset, PageRange, Profile, Setup, SyscallRange, VirtAddr, VmFlags,
@@ -28,7 +29,7 @@ fn of(kind: MappedKind) -> Backing {
 
 #[test]
 fn without_a_hint_the_highest_gap_is_taken() {
-    let world = Script::new(Profile::V6_18Stable);
+    let world = World::new(Profile::V6_18Stable);
     let low = MapFlags::PRIVATE | MapFlags::LOW_32BIT;
     let high = MapFlags::PRIVATE | MapFlags::ABOVE4G;
     let base = request(0, 0x1000);
@@ -93,8 +94,8 @@ fn without_a_hint_the_highest_gap_is_taken() {
 
 #[test]
 fn a_hint_is_taken_if_free() {
-    let mut world = Script::new(Profile::V6_18Stable);
-    world.run("map 300..310 rw; map 1000..1001 rw growsdown; map 2000..2001 rw");
+    let mut world = World::new(Profile::V6_18Stable);
+    world.script("map 300..310 rw; map 1000..1001 rw growsdown; map 2000..2001 rw");
     let page = |n: u64| BASE.get() + n * 0x1000;
     let file = |addr: u64, pages: u64| AreaRequest {
         backing: of(MappedKind::Regular),
@@ -144,8 +145,8 @@ fn arm64_places_by_the_generic_rules() {
     const ARM_TOP: u64 = 0xffff_f800_0000;
     let mut setup = Setup::new(Profile::V6_19);
     setup.arch = Arch::Arm64;
-    let mut world = Script::with(&setup);
-    world.run("map 1000..1001 rw growsdown");
+    let mut world = World::with_setup(&setup);
+    world.script("map 1000..1001 rw growsdown");
     let page = |n: u64| BASE.get() + n * 0x1000;
     let base = request(0, 0x1000);
     let low = MapFlags::PRIVATE | MapFlags::LOW_32BIT;
@@ -173,7 +174,7 @@ fn arm64_places_by_the_generic_rules() {
 
 #[test]
 fn a_fixed_address_is_checked() {
-    let world = Script::new(Profile::V6_18Stable);
+    let world = World::new(Profile::V6_18Stable);
     let fixed = |addr, len| AreaRequest {
         flags: MapFlags::PRIVATE | MapFlags::FIXED,
         ..request(addr, len)
@@ -274,21 +275,21 @@ fn the_heap_grows_and_shrinks() {
 fn the_heap_has_a_limit() {
     let mut setup = Setup::new(Profile::V6_19);
     setup.limits.data = Some(Bytes::from_pages(3));
-    Script::with(&setup).run("brk 4 = ENOMEM; brk 3; brk 2");
-    Script::with(&setup).run("map 0..2 rw; brk 2 = ENOMEM; brk 1");
+    World::with_setup(&setup).script("brk 4 = ENOMEM; brk 3; brk 2");
+    World::with_setup(&setup).script("map 0..2 rw; brk 2 = ENOMEM; brk 1");
 }
 
 /// A stack at page 1000; `below` is mapped first, then page `touch` is touched.
 fn grow(limits: Limits, below: &str, touch: u64) -> (Result<(), Errno>, String) {
     let mut setup = Setup::new(Profile::V6_18Stable);
     setup.limits = limits;
-    let mut world = Script::with(&setup);
-    world.run(below);
-    world.run("map 1000..1001 rw growsdown");
+    let mut world = World::with_setup(&setup);
+    world.script(below);
+    world.script("map 1000..1001 rw growsdown");
     let addr = BASE.add_pages(touch);
     let got = world.mm.expand_stack(&mut world.pages, addr).map(drop);
     world.mm.check_invariants();
-    (got, world.layout())
+    (got, world.vmas())
 }
 
 #[test]
@@ -337,8 +338,8 @@ fn stacks_grow_to_the_page_touched() {
 
 #[test]
 fn only_stacks_grow() {
-    let mut world = Script::new(Profile::V6_18Stable);
-    world.run("map 10..11 rw");
+    let mut world = World::new(Profile::V6_18Stable);
+    world.script("map 10..11 rw");
     for (page, expected) in [
         (9, Err(Errno::EFAULT)),
         (10, Ok(())),
@@ -353,20 +354,20 @@ fn only_stacks_grow() {
 #[test]
 fn exec_moves_its_stack_down() {
     for (shift, layout) in [(4, "16..24 rw gd"), (20, "0..8 rw gd")] {
-        let mut world = Script::new(Profile::V6_19);
-        world.run("map 20..28 rw growsdown; write 20");
+        let mut world = World::new(Profile::V6_19);
+        world.script("map 20..28 rw growsdown; write 20");
         let (id, vma) = world.mm.iter().next().expect("the stack");
         let pgoff = vma.pgoff();
         let moved = world
             .mm
             .relocate_vma_down(&mut world.pages, id, Bytes::from_pages(shift));
         assert_eq!(moved, Ok(()));
-        assert_eq!(world.layout(), layout);
+        assert_eq!(world.vmas(), layout);
         assert_eq!(world.mm.vma(id).pgoff(), pgoff);
         world.mm.check_invariants();
     }
-    let mut world = Script::new(Profile::V6_19);
-    world.run("map 17..18 r; map 20..28 rw growsdown");
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 17..18 r; map 20..28 rw growsdown");
     let id = world.mm.vma_lookup(BASE.add_pages(20)).expect("the stack");
     let moved = world
         .mm
@@ -376,8 +377,8 @@ fn exec_moves_its_stack_down() {
 
 #[test]
 fn msync_and_mincore_check_their_range() {
-    let mut world = Script::new(Profile::V6_18Stable);
-    world.run("map 0..2 rw; map 4..6 rw shared file");
+    let mut world = World::new(Profile::V6_18Stable);
+    world.script("map 0..2 rw; map 4..6 rw shared file");
     let at = |page: u64| BASE.get() + page * 0x1000;
     let end = 0x7fff_ffff_f000;
     for (addr, len, sync, core) in [

@@ -1,6 +1,6 @@
 //! Every failing allocation of the calls that change attributes, heaps and stacks.
 
-use super::calls::{BASE, Script};
+use crate::testing::{BASE, World};
 use crate::{Bytes, Errno, Limits, Profile, Setup};
 
 /// Lets the first, second … allocation of `step` fail until none is left to fail. Each time it
@@ -8,11 +8,11 @@ use crate::{Bytes, Errno, Limits, Profile, Setup};
 #[track_caller]
 fn check(setup: &str, step: &str, errno: Errno) {
     for nth in 1.. {
-        let mut world = Script::new(Profile::V6_19);
-        world.run(setup);
-        let before = world.layout();
+        let mut world = World::new(Profile::V6_19);
+        world.script(setup);
+        let before = world.vmas();
         world.mm.fail_points().arm(nth);
-        let result = world.attempt(step);
+        let result = world.step(step);
         let all_succeeded = world.mm.fail_points().is_armed();
         world.mm.fail_points().disarm();
         world.mm.check_invariants();
@@ -91,12 +91,12 @@ fn calls_fail_cleanly() {
 /// Unregistering a whole VMA needs no memory: without it, it does not merge.
 #[test]
 fn a_whole_vma_is_unregistered_without_memory() {
-    let mut world = Script::new(Profile::V6_19);
-    world.run("map 0..4 rw; register 1..2 missing");
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 0..4 rw; register 1..2 missing");
     world.mm.fail_points().arm(1);
-    assert_eq!(world.attempt("unregister 0..4"), Ok(()));
+    assert_eq!(world.step("unregister 0..4"), Ok(()));
     world.mm.fail_points().disarm();
-    assert_eq!(world.layout(), "0..1 rw | 1..2 rw | 2..4 rw");
+    assert_eq!(world.vmas(), "0..1 rw | 1..2 rw | 2..4 rw");
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn a_stack_that_cannot_grow_stays() {
         ..Limits::default()
     };
     for nth in 0..4 {
-        let mut world = Script::with(&setup);
-        world.run("map 1000..1001 rw growsdown");
+        let mut world = World::with_setup(&setup);
+        world.script("map 1000..1001 rw growsdown");
         world.mm.fail_points().arm(nth);
         let touch = if nth == 0 { 800 } else { 990 };
         let got = world
@@ -120,7 +120,7 @@ fn a_stack_that_cannot_grow_stays() {
         world.mm.check_invariants();
         if failed {
             assert_eq!(got, Err(Errno::ENOMEM), "failure {nth}");
-            assert_eq!(world.layout(), "1000..1001 rw gd");
+            assert_eq!(world.vmas(), "1000..1001 rw gd");
             assert_eq!(world.mm.commit().committed(), 1);
         } else {
             assert!(got.is_ok());

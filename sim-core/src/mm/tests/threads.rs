@@ -14,7 +14,7 @@ const _: () = is_shared::<Mm>();
 fn first_faults_race() {
     for _round in 0..50 {
         let mut world = World::new(Profile::V6_19);
-        world.script("map 0 2 rw; map 2 4 rwx; map 6 8 rw");
+        world.script("map 0..2 rw noreserve; map 2..4 rwx noreserve; map 6..8 rw noreserve");
         let mm = &world.mm;
         thread::scope(|scope| {
             for _thread in 0..4 {
@@ -38,7 +38,7 @@ fn first_faults_race() {
 #[test]
 fn forks_race() {
     let mut world = World::new(Profile::V6_19);
-    world.script("map 0 2 rw; touch 0; map 4 6 rw; touch 4");
+    world.script("map 0..2 rw noreserve; write 0; map 4..6 rw noreserve; write 4");
     let children: Vec<Mm> = (0..4)
         .map(|_| world.mm.fork(&mut NoPages::default()).expect("no limit"))
         .collect();
