@@ -235,12 +235,6 @@ impl PageOffset {
     pub const fn add_pages(self, pages: u64) -> Self {
         Self(self.0.wrapping_add(pages))
     }
-
-    /// The offset `pages` before, wrapping as the kernel's `pgoff_t` does.
-    #[must_use]
-    pub const fn sub_pages(self, pages: u64) -> Self {
-        Self(self.0.wrapping_sub(pages))
-    }
 }
 
 /// A half-open, page-aligned, possibly empty range of addresses.

@@ -136,11 +136,6 @@ impl VmaArena {
         self.used as usize - self.free.len()
     }
 
-    /// Bytes that the arena takes from the allocator.
-    pub(crate) fn bytes(&self) -> usize {
-        self.shared.cells.made() * size_of::<VmaCell>() + self.free.capacity() * size_of::<u32>()
-    }
-
     /// Every VMA.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Vma> + '_ {
         (0..self.used).filter_map(|index| self.find(VmaId(index)))

@@ -56,8 +56,7 @@ use crate::store::{DefaultStore, VmaId, VmaStore};
 use crate::vma_arena::VmaArena;
 use crate::vma_readers::VmaReaders;
 use crate::{
-    AnonVmas, Bytes, Commit, Detached, Event, EventLog, FailPoints, Features, Lock, Policy,
-    VmFlags, Vma,
+    AnonVmas, Commit, Detached, Event, EventLog, FailPoints, Features, Lock, Policy, VmFlags, Vma,
 };
 use sim_sync::WriteSection;
 
@@ -135,11 +134,6 @@ impl<S: VmaStore> Mm<S> {
         self.def_flags
     }
 
-    /// Sets flags that every new VMA gets (`PR_SET_MEMORY_MERGE`, `MCL_FUTURE`).
-    pub fn set_def_flags(&mut self, flags: VmFlags) {
-        self.def_flags = flags;
-    }
-
     /// How many VMAs there are (`map_count`).
     pub fn map_count(&self) -> usize {
         self.store.len()
@@ -213,11 +207,6 @@ impl<S: VmaStore> Mm<S> {
     pub fn record_events(&mut self, on: bool) {
         self.events.set_enabled(on);
         self.vmas.note_write_locks(on);
-    }
-
-    /// Bytes that the VMAs take from the allocator, without the store and what few VMAs have.
-    pub fn arena_bytes(&self) -> Bytes {
-        Bytes(self.vmas.bytes() as u64)
     }
 
     /// What finds and locks VMAs without mmap_lock, beside a writer.

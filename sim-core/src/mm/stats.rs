@@ -122,8 +122,9 @@ impl<S: VmaStore> Mm<S> {
         self.map_count() > self.config.limits.max_map_count as usize
     }
 
-    /// Adds to or takes from the counters (for operations in other files).
-    pub fn counters_mut(&mut self) -> &mut Counters {
+    /// Adds to or takes from the counters, for tests of merging alone.
+    #[cfg(test)]
+    pub(crate) fn counters_mut(&mut self) -> &mut Counters {
         &mut self.counters
     }
 }

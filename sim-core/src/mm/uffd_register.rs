@@ -178,18 +178,4 @@ impl<S: VmaStore> Mm<S> {
         vma.set_uffd(None);
         Ok(id)
     }
-
-    /// The userfaultfd is closed: its VMAs lose it (`userfaultfd_release_all()`).
-    pub fn uffd_release(&mut self, pages: &mut dyn PageOps, context: UffdCtxId) {
-        let owned = |vma: &Vma| vma.uffd() == Some(context);
-        let ranges: Vec<_> = self
-            .iter()
-            .filter(|(_, vma)| owned(vma))
-            .map(|(_, vma)| vma.range())
-            .collect();
-        for range in ranges {
-            // Whole VMAs: nothing is split, and a merge without memory does not happen.
-            let _ = self.for_each_part(range, |mm, id, part| mm.unregister_part(pages, id, part));
-        }
-    }
 }

@@ -58,9 +58,6 @@ pub const MMAP_BASE: u64 = 0x7fff_f7ff_f000;
 /// Where the heap starts in every process.
 pub const BRK_START: u64 = 0x5555_5555_5000;
 
-/// The first address that belongs to the workers; simulated programs have what is below.
-pub const ARENA_END: u64 = worker::layout::TOP;
-
 /// The running kernel.
 ///
 /// Processes are killed when the value is dropped; they are also killed when the thread that made
@@ -144,12 +141,6 @@ impl LiveKernel {
         limits::drop_capabilities(process.worker(), &self.region, self.privileges)?;
         self.processes.insert(Pid::MAIN, process);
         Ok(())
-    }
-
-    /// The number that the kernel knows a process by.
-    pub fn kernel_pid(&self, pid: Pid) -> Option<u32> {
-        let process = self.processes.get(&pid)?;
-        Some(process.worker().pid().cast_unsigned())
     }
 
     fn process(&self, pid: Pid) -> Result<&Process, BackendError> {

@@ -111,29 +111,9 @@ impl<'t, A: Arch> PmdSlot<'t, A> {
     ///
     /// # Panics
     /// If there is no leaf, or no deposit.
-    pub fn split(self, page: impl FnMut(u64) -> Entry<A>) -> (PteTable<'t, A>, Flush) {
+    pub fn split(self, mut page: impl FnMut(u64) -> Entry<A>) -> (PteTable<'t, A>, Flush) {
         let (_, table) = self.remove_huge(true);
-        self.fill_and_install(table.expect("withdrawn"), page)
-    }
-
-    /// As [`Self::split`] for a leaf without deposit: `table` takes its place.
-    ///
-    /// # Panics
-    /// If there is no leaf.
-    pub fn split_with(
-        self,
-        table: Detached<'t, A>,
-        page: impl FnMut(u64) -> Entry<A>,
-    ) -> (PteTable<'t, A>, Flush) {
-        let _ = self.remove_huge(false);
-        self.fill_and_install(table, page)
-    }
-
-    fn fill_and_install(
-        self,
-        table: Detached<'t, A>,
-        mut page: impl FnMut(u64) -> Entry<A>,
-    ) -> (PteTable<'t, A>, Flush) {
+        let table = table.expect("withdrawn");
         let cells = self.tables.frames.table(table.id).entries;
         for (cell, i) in cells.iter().zip(0..HUGE_PAGES) {
             cell.store(page(i).raw(), Relaxed);
@@ -153,7 +133,7 @@ impl<'t, A: Arch> PmdSlot<'t, A> {
     ///
     /// # Panics
     /// If the slot is not empty.
-    pub fn install_table(&self, table: Detached<'t, A>) {
+    fn install_table(&self, table: Detached<'t, A>) {
         assert!(self.is_none(), "PMD entry at {:?} is in use", self.base());
         let table = table.into_table();
         self.tables.count_table(Level::Pte, 1);
