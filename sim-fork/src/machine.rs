@@ -185,8 +185,8 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     }
 
     /// What comes after it.
-    fn end(&self, pid: Pid, outcome: &Result<Outcome, BackendError>) {
-        if matches!(outcome, Ok(Outcome::Signal(Signal::SIGKILL))) {
+    fn end(&self, pid: Pid, outcome: Option<Outcome>) {
+        if outcome == Some(Outcome::Signal(Signal::SIGKILL)) {
             // Memory is short, and the out-of-memory killer has nobody else to choose.
             if let Ok(process) = self.process(pid) {
                 exit::exit(self, &process);
@@ -287,12 +287,13 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
         let recent = self.take_recent(pid)?;
         let table = (!may_change_processes(call)).then(|| self.processes.is_mine());
         let outcome = self.dispatch(&recent.process, call);
+        let outcome = outcome.inspect_err(|_| self.end(pid, None))?;
         drop(table);
         if recent.version == self.processes.version() {
             self.recent = Some(recent);
         }
-        self.end(pid, &outcome);
-        outcome
+        self.end(pid, Some(outcome));
+        Ok(outcome)
     }
 
     fn snapshot(&mut self, pid: Pid, level: SnapshotLevel) -> Result<Snapshot, BackendError> {
@@ -340,8 +341,9 @@ impl<A: Arch, S: VmaStore> Concurrent for Machine<A, S> {
                 self.run_unlocked(pid, call)
             }
         };
-        self.end(pid, &outcome);
-        outcome
+        let outcome = outcome.inspect_err(|_| self.end(pid, None))?;
+        self.end(pid, Some(outcome));
+        Ok(outcome)
     }
 
     fn set_concurrent(&self, concurrent: bool) {
