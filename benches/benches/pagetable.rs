@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sim_pagetable::{
-    Access, AllowAll, Arch, Arm64, CopyRun, Entry, FrameFlags, Frames, Leaf, PageTables, Sharing,
-    Va, VaRange, X86_64,
+    Access, AllowAll, Arch, Arm64, CopyRun, Entry, FrameFlags, Frames, Leaf, PageTables, Sharer,
+    Sharing, Va, VaRange, X86_64,
 };
 
 /// Pages of the mapping: 256 MiB.
@@ -49,7 +49,7 @@ fn fault<A: Arch>(tables: &PageTables<A>, frames: &Frames, va: Va) {
     };
     let prot = A::page_prot(access, Sharing::Private);
     let pfn = frames.alloc(ANON).expect("memory suffices");
-    frames.map_page(pfn);
+    frames.map_page(pfn, Sharer::new(0));
     let Ok(Leaf::Table(table)) = tables.leaf_alloc(va) else {
         unreachable!("no huge pages here")
     };
@@ -79,7 +79,7 @@ fn fork<A: Arch>(parent: &PageTables<A>, child: &PageTables<A>, frames: &Frames)
                 to.store(entry.wrprotect().raw(), Relaxed);
                 continue;
             }
-            frames.dup_page(pfn);
+            frames.dup_page(pfn, Sharer::new(0));
             resident += 1;
             let shared = entry.wrprotect();
             if entry.is_writable() {
@@ -117,7 +117,7 @@ fn zap<A: Arch>(tables: &PageTables<A>, frames: &Frames) {
         };
         for slot in table.slots(run.range) {
             if let Some(pfn) = slot.take().pfn() {
-                frames.unmap_page(pfn);
+                frames.unmap_page(pfn, Sharer::new(0));
                 frames.put(pfn);
             }
         }

@@ -397,6 +397,15 @@ pub enum Call {
         range: SyscallRange,
         /// From where.
         source: UffdCopySource,
+        /// Write-protected (`UFFDIO_COPY_MODE_WP`).
+        wp: bool,
+    },
+    /// `UFFDIO_CONTINUE`.
+    UffdContinue {
+        /// Where.
+        range: SyscallRange,
+        /// Write-protected (`UFFDIO_CONTINUE_MODE_WP`).
+        wp: bool,
     },
     /// `UFFDIO_ZEROPAGE`.
     UffdZeropage(SyscallRange),
@@ -487,6 +496,7 @@ impl Call {
             Self::UffdUnregister(_) => "uffd_unregister",
             Self::UffdWriteprotect { .. } => "uffd_writeprotect",
             Self::UffdCopy { .. } => "uffd_copy",
+            Self::UffdContinue { .. } => "uffd_continue",
             Self::UffdZeropage(_) => "uffd_zeropage",
             Self::UffdPoison(_) => "uffd_poison",
             Self::UffdMove { .. } => "uffd_move",

@@ -57,6 +57,8 @@ pub enum ScanResult {
     AllocHugePageFail,
     /// Nothing is left of the object there (`collapse_file()`).
     Truncated,
+    /// A page of a file is dirty (`collapse_file()`, after 6.19).
+    PageDirtyOrWriteback,
     /// Anything else: a page cannot be swapped in, is dirty, or is a private copy
     /// (`__collapse_huge_page_swapin()`, `collapse_file()`, `collapse_pte_mapped_thp()`).
     Fail,
@@ -87,6 +89,7 @@ impl ScanResult {
         Self::VmaCheck,
         Self::AllocHugePageFail,
         Self::Truncated,
+        Self::PageDirtyOrWriteback,
         Self::Fail,
     ];
 
@@ -115,6 +118,7 @@ impl ScanResult {
             Self::VmaCheck => "scan_vma_check",
             Self::AllocHugePageFail => "scan_alloc_huge_page_fail",
             Self::Truncated => "scan_truncated",
+            Self::PageDirtyOrWriteback => "scan_page_dirty_or_writeback",
             Self::Fail => "scan_fail",
         }
     }
@@ -149,6 +153,7 @@ impl ScanResult {
             | Self::VmaCheck
             | Self::AllocHugePageFail
             | Self::Truncated
+            | Self::PageDirtyOrWriteback
             | Self::Fail => false,
         }
     }
@@ -158,7 +163,7 @@ impl ScanResult {
         match self {
             Self::AllocHugePageFail => Errno::ENOMEM,
             Self::ExceedNonePte => Errno::EBUSY,
-            Self::PageCount | Self::PageLru => Errno::EAGAIN,
+            Self::PageCount | Self::PageLru | Self::PageDirtyOrWriteback => Errno::EAGAIN,
             Self::Succeed
             | Self::PmdMapped
             | Self::PteMappedHugepage

@@ -195,7 +195,10 @@ pub const fn locks_of(call: &Call, features: &Features) -> &'static [LockUse] {
         Call::UffdRegister { .. } | Call::UffdUnregister(_) | Call::ClearRefs(_) => MODIFY_PAGES,
         Call::Msync(_) => &[MMAP_READ],
         Call::Mincore(_) | Call::UffdWriteprotect { .. } => READ_PAGES,
-        Call::UffdCopy { .. } | Call::UffdZeropage(_) | Call::UffdPoison(_) => FILL,
+        Call::UffdCopy { .. }
+        | Call::UffdContinue { .. }
+        | Call::UffdZeropage(_)
+        | Call::UffdPoison(_) => FILL,
         Call::UffdMove { .. } => {
             const {
                 &[

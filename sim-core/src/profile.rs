@@ -68,6 +68,13 @@ pub struct Features {
     pub uffd_copy_keeps_guard: bool,
     /// A block without PTE table no longer ends `MADV_COLLAPSE` of the blocks after it (6.19).
     pub collapse_skips_empty: bool,
+    /// `MADV_COLLAPSE` writes dirty pages of a file back and tries again, khugepaged leaves them
+    /// alone; without it, either starts to write the whole file back and fails (after 6.19; in no
+    /// profile).
+    pub collapse_writes_back: bool,
+    /// mprotect treats entries in a row that map pages of one huge page as one: they share what they
+    /// know of accesses and writes (6.17).
+    pub mprotect_rows: bool,
     /// A call that changes a VMA reads its flags before it locks the VMA for writing, so that a
     /// guard installed in between under the VMA's lock leaves no flag (6.19 as it is written; in no
     /// profile).
@@ -131,6 +138,8 @@ impl Profile {
             mremap_source_anon_vma: false,
             uffd_copy_keeps_guard: false,
             collapse_skips_empty: false,
+            collapse_writes_back: false,
+            mprotect_rows: false,
             stale_vma_flags: false,
         };
         const V6_16: Features = Features {
@@ -139,6 +148,7 @@ impl Profile {
         };
         const V6_17: Features = Features {
             multi_vma_mremap: true,
+            mprotect_rows: true,
             ..V6_16
         };
         const V6_18_STABLE: Features = Features {

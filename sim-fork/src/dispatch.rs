@@ -69,8 +69,15 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             }
             Call::UffdUnregister(range) => uffd::unregister(shared, space, *range).into(),
             Call::UffdWriteprotect { range, on } => uffd::writeprotect(shared, space, *range, *on),
-            Call::UffdCopy { range, source } => {
-                uffd::fill(self, process, *range, Fill::Copy(*source))
+            Call::UffdCopy { range, source, wp } => {
+                let what = Fill::Copy {
+                    source: *source,
+                    wp: *wp,
+                };
+                uffd::fill(self, process, *range, what)
+            }
+            Call::UffdContinue { range, wp } => {
+                uffd::fill(self, process, *range, Fill::Continue { wp: *wp })
             }
             Call::UffdZeropage(range) => uffd::fill(self, process, *range, Fill::Zero),
             Call::UffdPoison(range) => uffd::fill(self, process, *range, Fill::Poison),

@@ -36,6 +36,7 @@ mod populate;
 mod proc;
 mod process;
 mod reclaim;
+mod row;
 mod rss;
 mod shared;
 mod space;

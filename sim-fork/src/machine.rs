@@ -258,6 +258,7 @@ const fn use_of_objects(call: &Call) -> UseOfObjects {
             | Call::Mlock { .. }
             | Call::Mlockall(_)
             | Call::UffdCopy { .. }
+            | Call::UffdContinue { .. }
             | Call::UffdZeropage(_)
             | Call::UffdMove { .. }
             | Call::Madvise {

@@ -2,7 +2,7 @@
 //! fork and [`PageOps`](sim_core::PageOps) work on. Made for one call.
 
 use sim_core::{FileRef, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, FrameFlags, Frames, Leaf, PageProt, PageTables, Pfn, Va};
+use sim_pagetable::{Arch, Entry, FrameFlags, Frames, Leaf, PageProt, PageTables, Pfn, Sharer, Va};
 
 use crate::error::FaultError;
 use crate::folio;
@@ -44,6 +44,11 @@ impl<'a, A: Arch> Pager<'a, A> {
 
     pub(crate) const fn rss(&self) -> &'a Rss {
         &self.pages.rss
+    }
+
+    /// Who maps pages here.
+    pub(crate) fn sharer(&self) -> Sharer {
+        Sharer::new(self.pages.number)
     }
 
     /// What the page tables have for an address.
@@ -137,7 +142,7 @@ impl<'a, A: Arch> Pager<'a, A> {
     /// A page enters the page tables: rmap, counters, mlock (`folio_add_*_rmap_pte()`). The
     /// reference is the caller's.
     pub(crate) fn account_map(&self, vma: &Vma, pfn: Pfn) {
-        self.frames().map_page(pfn);
+        self.frames().map_page(pfn, self.sharer());
         self.rss().add(folio::rss_kind(self.frames(), pfn), 1);
         if vma.flags().contains(VmFlags::LOCKED) && !self.frames().is_large(pfn) {
             self.shared.lru.mlock(self.frames(), pfn);
@@ -146,7 +151,7 @@ impl<'a, A: Arch> Pager<'a, A> {
 
     /// The same for a new anonymous page (`folio_add_new_anon_rmap()`, `folio_add_lru_vma()`).
     pub(crate) fn account_new(&self, vma: &Vma, pfn: Pfn) {
-        self.frames().map_page(pfn);
+        self.frames().map_page(pfn, self.sharer());
         self.rss().add(RssKind::Anon, 1);
         self.shared.lru.add_mapped(self.frames(), vma, pfn);
     }
@@ -166,7 +171,7 @@ impl<'a, A: Arch> Pager<'a, A> {
     }
 
     fn unmap_counted(&self, vma: &Vma, pfn: Pfn, kind: RssKind) {
-        self.frames().unmap_page(pfn);
+        self.frames().unmap_page(pfn, self.sharer());
         self.rss().add(kind, -1);
         if vma.flags().contains(VmFlags::LOCKED) {
             self.shared

@@ -35,7 +35,7 @@ pub use entry::{
 pub use flush::{Flush, FlushStats};
 pub use frames::{
     AllocGate, AllowAll, FrameFlags, FrameInfo, FrameMeta, Frames, FramesInvariant, NoMemory,
-    Release,
+    Release, Sharer,
 };
 pub use tables::{
     CopyError, CopyRun, Detached, Dump, Leaf, MoveRequest, MoveStopped, PageTables, PmdSlot,

@@ -207,7 +207,13 @@ pub(crate) const OPS: &[OpSpec] = &[
             required("range", Kind::Range),
             optional("from", Kind::Address),
             optional("value", Kind::Byte),
+            optional("wp", Kind::Bool),
         ],
+    ),
+    op(
+        "uffd_continue",
+        "maps pages that their object has",
+        &[required("range", Kind::Range), optional("wp", Kind::Bool)],
     ),
     op("uffd_zeropage", "fills missing pages with zeroes", RANGE),
     op("uffd_poison", "poisons missing pages", RANGE),

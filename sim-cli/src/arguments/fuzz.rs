@@ -6,7 +6,7 @@ use clap::Args;
 use sim_oracle::Level;
 use sim_oracle::generate::Mode;
 
-use super::values::{Kernel, kernel, level, mode, threads};
+use super::values::{Kernel, counter, kernel, level, mode, threads};
 
 /// Arguments of `vmsim fuzz`.
 #[derive(Args, Debug)]
@@ -37,6 +37,10 @@ pub(crate) struct FuzzArguments {
     /// with --live).
     #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "pages")]
     pub(crate) level: Level,
+    /// Counters of smaps that are not compared: `Referenced`, where somebody else looks at accessed
+    /// bits.
+    #[arg(long, value_name = "COUNTER", value_parser = counter, value_delimiter = ',')]
+    pub(crate) ignore: Vec<&'static str>,
     /// Check the simulator's invariants after every call.
     #[arg(long)]
     pub(crate) check: bool,

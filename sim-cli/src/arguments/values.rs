@@ -1,6 +1,6 @@
 //! Values that several commands take: kernels, architectures, levels, modes, numbers.
 
-use sim_core::{Arch, Profile};
+use sim_core::{Arch, Profile, Smaps};
 use sim_oracle::Level;
 use sim_oracle::generate::Mode;
 
@@ -44,6 +44,13 @@ pub(super) fn mode(name: &str) -> Result<Mode, String> {
 /// A level of comparison by its name.
 pub(super) fn level(name: &str) -> Result<Level, String> {
     named("levels", Level::NAMES, name)
+}
+
+/// A counter of smaps by its name.
+pub(super) fn counter(name: &str) -> Result<&'static str, String> {
+    let smaps = Smaps::default();
+    let counters: Vec<_> = smaps.counters().map(|(name, _)| (name, name)).collect();
+    named("counters", &counters, name)
 }
 
 /// An architecture by its name.

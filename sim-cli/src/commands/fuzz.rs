@@ -124,16 +124,18 @@ fn options(arguments: &FuzzArguments) -> Result<Options, Trouble> {
     if arguments.live {
         live::adopt(&mut setup);
     }
+    let mut comparison = if arguments.live {
+        live::comparison(arguments.level, setup.profile)
+    } else {
+        // The model knows nothing of pages.
+        Comparison::new(arguments.level.min(Level::Flags))
+    };
+    comparison.ignored_counters.extend(&arguments.ignore);
     Ok(Options {
         first_run: arguments.first_run,
         calls: arguments.ops,
         jobs: arguments.jobs,
-        // The model knows nothing of pages.
-        comparison: if arguments.live {
-            live::comparison(arguments.level, setup.profile)
-        } else {
-            Comparison::new(arguments.level.min(Level::Flags))
-        },
+        comparison,
         ..Options::new(seed, arguments.mode, setup)
     })
 }

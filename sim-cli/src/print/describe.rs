@@ -33,12 +33,14 @@ pub(crate) fn arguments(op: &Op, scenario: &Scenario) -> String {
         Op::UffdWriteprotect { range, on } => {
             format!("{} {}", self::range(range), if *on { "on" } else { "off" })
         }
-        Op::UffdCopy { range, source } => match source {
-            CopySource::Memory(from) => {
-                format!("{} from {}", self::range(range), self::range(from))
-            }
-            CopySource::Value(byte) => format!("{} of {byte:#04x}", self::range(range)),
-        },
+        Op::UffdCopy { range, source, wp } => {
+            let source = match source {
+                CopySource::Memory(from) => format!("from {}", self::range(from)),
+                CopySource::Value(byte) => format!("of {byte:#04x}"),
+            };
+            format!("{} {source}{}", self::range(range), protected(*wp))
+        }
+        Op::UffdContinue { range, wp } => format!("{}{}", self::range(range), protected(*wp)),
         Op::UffdMove { range, from } => {
             format!("{} from {}", self::range(range), self::range(from))
         }
@@ -181,6 +183,10 @@ fn mapping(flags: MapFlags) -> String {
     } else {
         format!("{kind} {rest}")
     }
+}
+
+const fn protected(wp: bool) -> &'static str {
+    if wp { " wp" } else { "" }
 }
 
 fn modes(mode: UffdMode) -> String {

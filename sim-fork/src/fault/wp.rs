@@ -1,7 +1,7 @@
 //! Writes to write-protected pages (`mm/memory.c: do_wp_page()`, 6.19).
 
 use sim_core::{UffdFeatures, VmFlags};
-use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Pfn};
+use sim_pagetable::{Arch, Entry, FrameFlags, Pfn};
 
 use super::Fault;
 use crate::error::FaultError;
@@ -38,7 +38,7 @@ impl<A: Arch> Pager<'_, A> {
             return Ok(());
         }
         match page {
-            Some(pfn) if self.may_reuse(fault, pfn) => {
+            Some(pfn) if self.may_reuse(pfn) => {
                 self.frames()
                     .meta(pfn)
                     .set_flags(FrameFlags::ANON_EXCLUSIVE);
@@ -72,7 +72,7 @@ impl<A: Arch> Pager<'_, A> {
 
     /// Is this process the only one that can reach the page? (`PageAnonExclusive()`,
     /// `mm/memory.c: wp_can_reuse_anon_folio()`)
-    fn may_reuse(&self, fault: &Fault<'_>, pfn: Pfn) -> bool {
+    fn may_reuse(&self, pfn: Pfn) -> bool {
         let flags = folio::flags_of(self.frames(), pfn);
         if !flags.contains(FrameFlags::ANON) {
             return false;
@@ -84,7 +84,7 @@ impl<A: Arch> Pager<'_, A> {
             return false;
         }
         if self.frames().is_large(pfn) {
-            return self.may_reuse_large(fault, pfn);
+            return self.may_reuse_large(pfn);
         }
         self.may_reuse_small(pfn)
     }
@@ -109,22 +109,12 @@ impl<A: Arch> Pager<'_, A> {
         self.frames().refs(pfn) == 1
     }
 
-    /// A large folio may be reused if all its references are mappings of this process.
-    fn may_reuse_large(&self, fault: &Fault<'_>, pfn: Pfn) -> bool {
-        let head = self.frames().head(pfn);
-        let mappings = self.frames().folio_mapcount(head);
-        if mappings != self.frames().refs(head) {
-            return false;
-        }
-        let offset = (pfn.get() - head.get()) * sim_core::PAGE_SIZE;
-        let Some(base) = fault.addr.get().checked_sub(offset) else {
-            return false;
-        };
-        let own = (0..HUGE_PAGES).filter(|i| {
-            let at = base + i * sim_core::PAGE_SIZE;
-            self.tables().translate(at.into()) == Some(head.add(*i))
-        });
-        own.count() as u32 == mappings
+    /// Are all references to a large folio mappings of this process? One of which a single page is
+    /// left is given up (`__wp_can_reuse_large_anon_folio()`).
+    fn may_reuse_large(&self, pfn: Pfn) -> bool {
+        let frames = self.frames();
+        let mappings = frames.folio_mapcount(pfn);
+        mappings > 1 && !frames.is_maybe_shared(pfn) && mappings == frames.refs(pfn)
     }
 
     /// `mm/memory.c: wp_page_copy()`.

@@ -12,6 +12,6 @@ pub(crate) use cache::release;
 pub(crate) use cache::{link, materialize, unlink};
 pub(crate) use mappings::for_each_mapping;
 pub use object::{CachedPage, FileObject, FileState, Lookup};
-pub(crate) use sync::msync;
+pub(crate) use sync::{msync, write_back};
 pub use table::Files;
 pub(crate) use truncate::{punch_hole, punch_mapped, truncate};

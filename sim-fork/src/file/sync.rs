@@ -29,7 +29,12 @@ pub(crate) fn msync<A: Arch, S: VmaStore>(
 }
 
 /// Cleans the pages of a part of a file. Shared memory has nowhere to be written to.
-fn write_back<A: Arch, S: VmaStore>(machine: &Machine<A, S>, file: FileRef, first: u64, end: u64) {
+pub(crate) fn write_back<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    file: FileRef,
+    first: u64,
+    end: u64,
+) {
     let Some(object) = machine.shared().files.get(file.id) else {
         return;
     };

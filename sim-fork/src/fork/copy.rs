@@ -115,7 +115,8 @@ fn copy_present<A: Arch>(
 ) -> Entry<A> {
     let mut entry = entry;
     if let Some(pfn) = Pager::normal_page(entry) {
-        count(child, child.frames().dup_page(pfn), pfn, added);
+        let flags = child.frames().dup_page(pfn, child.sharer());
+        count(child, flags, pfn, added);
     }
     if rules.cow && entry.is_writable() {
         entry = entry.wrprotect();

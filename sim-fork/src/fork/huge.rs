@@ -27,7 +27,7 @@ pub(super) fn copy<'t, A: Arch>(
     if !head.is_zero_page() {
         let frames = child.frames();
         frames.get(head);
-        frames.map_huge(head);
+        frames.map_huge(head, child.sharer());
         frames.meta(head).clear_flags(FrameFlags::ANON_EXCLUSIVE);
         child.rss().add(RssKind::Anon, HUGE_PAGES.cast_signed());
         entry = entry.wrprotect();

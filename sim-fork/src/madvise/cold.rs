@@ -1,16 +1,17 @@
 //! `MADV_COLD` and `MADV_PAGEOUT` (`mm/madvise.c: madvise_cold_or_pageout_pte_range()`, 6.18).
 
 use sim_core::store::VmaStore;
-use sim_core::{Advice, Errno, Outcome, PageRange, VirtAddr, Vma};
-use sim_pagetable::{Arch, FrameFlags, HUGE_PAGES, Leaf, Pfn, PmdSlot, Run, VaRange};
+use sim_core::{Advice, Errno, Outcome, PageRange, Vma};
+use sim_pagetable::{Arch, FrameFlags, Leaf, Pfn, PmdSlot, VaRange};
 
-use crate::folio;
+use super::large::{Entries, Part};
 use crate::machine::Machine;
-use crate::pager::Pager;
+use crate::pager::{Pager, Seen};
 use crate::process::Process;
 use crate::reclaim::{self, Whole};
-use crate::thp;
-use crate::va::{addr, va, va_range};
+use crate::thp::folio::{Folio, Held};
+use crate::va::{addr, va_range};
+use crate::{folio, thp};
 
 /// Which of the two it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,126 +37,125 @@ pub(super) fn madvise<A: Arch, S: VmaStore>(
     };
     let mm = process.space.read_recursive();
     let done = mm.madvise_pages::<Errno>(range, advice, |_, vma, part| {
-        pager.cool(vma, part, kind);
+        cool(machine, &pager, (vma, part), kind);
         Ok(())
     });
     done.into()
 }
 
-impl<A: Arch> Pager<'_, A> {
-    fn cool(&self, vma: &Vma, part: PageRange, kind: Kind) {
-        self.shared.drain_lru();
-        let blocks: Vec<_> = self
-            .tables()
-            .walk(va_range(part))
-            .map(|run| run.range)
-            .collect();
-        for block in blocks {
-            self.cool_block(vma, block, kind);
-        }
+fn cool<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    pager: &Pager<'_, A>,
+    (vma, range): (&Vma, PageRange),
+    kind: Kind,
+) {
+    machine.shared().drain_lru();
+    let blocks = pager.tables().walk(va_range(range));
+    let blocks: Vec<_> = blocks.map(|run| run.range).collect();
+    for range in blocks {
+        cool_block(machine, &Part { pager, vma, range }, kind);
     }
+}
 
-    /// The pages of one 2 MiB block.
-    fn cool_block(&self, vma: &Vma, block: VaRange, kind: Kind) {
-        if let Leaf::Huge(slot) = self.tables().leaf(block.start()) {
-            let head = slot.entry().pfn();
-            if !self.cool_huge(slot, block, kind) {
-                return;
-            }
-            if let Some(head) = head.filter(|_| block.is_huge_block())
-                && self.pageout_whole(vma, block, head)
-            {
-                return;
-            }
-            self.break_up(vma, block);
-        }
-        let whole = thp::split::split_partial(self, vma, block);
-        if kind == Kind::Pageout {
-            for &head in &whole {
-                let only = self.frames().folio_mapcount(head) == HUGE_PAGES as u32;
-                if only
-                    && !self.pageout_whole(vma, block, head)
-                    && folio::is_anon(self.frames(), head)
-                {
-                    thp::split::split_folio(self, vma, block.start(), head);
-                }
-            }
-        }
-        let picked = self.pick(block, kind, &whole);
-        for (at, pfn) in picked {
-            reclaim::pageout(self, vma, at, pfn);
-        }
-    }
-
-    /// A huge page as a whole; true if it is to become single pages first.
-    fn cool_huge(&self, slot: PmdSlot<'_, A>, block: VaRange, kind: Kind) -> bool {
-        let entry = slot.entry();
-        let Some(head) = Self::normal_page(entry) else {
-            return false;
-        };
-        if self.frames().folio_mapcount(head) != 1 {
-            return false;
-        }
-        if block.is_huge_block() && kind == Kind::Cold {
-            slot.change(entry.mk_old());
-            self.frames().meta(head).clear_flags(FrameFlags::REFERENCED);
-            self.shared.lru.deactivate(self.frames(), head);
-            return false;
-        }
-        true
-    }
-
-    /// Swaps an anonymous huge page out that only this block maps; false if it is to be split.
-    fn pageout_whole(&self, vma: &Vma, block: VaRange, head: Pfn) -> bool {
-        folio::is_anon(self.frames(), head)
-            && reclaim::pageout_whole(self, vma, block, head) == Whole::Settled
-    }
-
-    /// Splits a huge mapping and its folio (`split_folio()`). A huge page of an object that is
-    /// reclaimed whole is only unmapped.
-    fn break_up(&self, vma: &Vma, block: VaRange) {
-        let Leaf::Huge(slot) = self.tables().leaf(block.start()) else {
+/// The pages of one 2 MiB block.
+fn cool_block<A: Arch, S: VmaStore>(machine: &Machine<A, S>, part: &Part<'_, A>, kind: Kind) {
+    let pager = part.pager;
+    if let Leaf::Huge(slot) = pager.tables().leaf(part.range.start()) {
+        let Some(head) = Pager::normal_page(slot.entry()) else {
             return;
         };
-        let head = slot.entry().pfn();
+        if pager.frames().is_maybe_shared(head) {
+            return;
+        }
+        if part.range.is_huge_block() {
+            match kind {
+                Kind::Cold => pager.cool_huge(&slot, head),
+                Kind::Pageout => {
+                    drop(slot);
+                    pageout_whole(machine, part, head);
+                }
+            }
+            return;
+        }
         drop(slot);
-        thp::split::split(self, vma, block.start());
-        let Some(head) = head else { return };
-        let whole_object = !folio::is_anon(self.frames(), head) && block.is_huge_block();
-        if !whole_object {
-            thp::split::split_folio(self, vma, block.start(), head);
+        if !part.split_huge(machine, Held::Mmap) {
+            return;
         }
     }
+    let mut picked = Vec::new();
+    part.for_each(machine, Held::Mmap, |entries| {
+        picked.extend(pager.pick(entries, kind));
+    });
+    for Picked { range, page } in picked {
+        if pager.frames().is_large(page) {
+            pageout_whole(machine, &Part { range, ..*part }, page);
+        } else {
+            reclaim::pageout(pager, part.vma, addr(range.start()), page);
+        }
+    }
+}
 
-    /// Cools pages that nobody else maps, and says which are to be reclaimed.
-    fn pick(&self, block: VaRange, kind: Kind, whole: &[Pfn]) -> Vec<(VirtAddr, Pfn)> {
-        let mut picked = Vec::new();
-        for Run { range, leaf } in self.tables().walk(block) {
-            let Leaf::Table(table) = leaf else { continue };
-            for at in range.page_addresses() {
-                let entry = table.get(at);
-                let Some(pfn) = Self::normal_page(entry) else {
-                    continue;
-                };
-                let head = self.frames().head(pfn);
-                let pages = match self.frames().is_large(pfn) {
-                    true if whole.contains(&head) => HUGE_PAGES as u32,
-                    true => continue,
-                    false => 1,
-                };
-                if self.frames().folio_mapcount(pfn) != pages {
-                    continue;
-                }
-                self.frames().meta(head).clear_flags(FrameFlags::REFERENCED);
-                match kind {
-                    Kind::Cold => {
-                        table.set(va(addr(at)), entry.mk_old());
-                        self.shared.lru.deactivate(self.frames(), head);
-                    }
-                    Kind::Pageout => picked.push((addr(at), pfn)),
+/// Reclaims a huge page that nobody else maps, as it is or in pieces.
+fn pageout_whole<A: Arch, S: VmaStore>(machine: &Machine<A, S>, part: &Part<'_, A>, head: Pfn) {
+    let Part { pager, vma, range } = *part;
+    if !folio::is_anon(pager.frames(), head) {
+        // Only unmapped.
+        thp::mapping::split(pager, vma, range.start());
+        return;
+    }
+    if reclaim::pageout_whole(pager, vma, range, head) == Whole::Settled {
+        return;
+    }
+    let folio = Folio::mapped_at(pager.frames(), vma, addr(range.start()), head);
+    if !thp::folio::split(machine, folio, Held::Mmap) {
+        return;
+    }
+    for at in range.page_addresses() {
+        let Seen::Pte(entry) = pager.seen(at) else {
+            continue;
+        };
+        if let Some(pfn) = Pager::normal_page(entry) {
+            reclaim::pageout(pager, vma, addr(at), pfn);
+        }
+    }
+}
+
+/// A page, or a huge one, that is to be reclaimed.
+struct Picked {
+    range: VaRange,
+    page: Pfn,
+}
+
+impl<A: Arch> Pager<'_, A> {
+    fn cool_huge(&self, slot: &PmdSlot<'_, A>, head: Pfn) {
+        slot.change(slot.entry().mk_old());
+        self.frames().meta(head).clear_flags(FrameFlags::REFERENCED);
+        self.shared.lru.deactivate(self.frames(), head);
+    }
+
+    /// Cools pages that nobody else maps; returns what is to be reclaimed.
+    fn pick(&self, entries: Entries<'_, A>, kind: Kind) -> Option<Picked> {
+        let (range, page) = match &entries {
+            Entries::One(slot) => (VaRange::page(slot.va()), Self::normal_page(slot.get())?),
+            Entries::Folio(_, range, head) => (*range, *head),
+        };
+        let frames = self.frames();
+        if u64::from(frames.folio_mapcount(page)) != range.pages() {
+            return None;
+        }
+        frames.meta(page).clear_flags(FrameFlags::REFERENCED);
+        if kind == Kind::Pageout {
+            return Some(Picked { range, page });
+        }
+        match entries {
+            Entries::One(slot) => slot.set(slot.get().mk_old()),
+            Entries::Folio(table, range, _) => {
+                for slot in table.slots(range) {
+                    slot.set(slot.get().mk_old());
                 }
             }
         }
-        picked
+        self.shared.lru.deactivate(frames, page);
+        None
     }
 }

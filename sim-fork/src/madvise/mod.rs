@@ -2,6 +2,7 @@
 
 mod cold;
 mod free;
+mod large;
 mod populate;
 mod remove;
 mod willneed;
@@ -18,6 +19,7 @@ use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
 use crate::space::AddressSpace;
+use crate::thp::folio::Held;
 use crate::va::va;
 use crate::{guard, thp};
 
@@ -73,23 +75,24 @@ pub(crate) fn madvise<A: Arch, S: VmaStore>(
             Advice::Collapse => thp::collapse::madvise(machine, process, range),
             Advice::Remove => remove::remove(machine, process, range),
             Advice::Cold | Advice::Pageout => cold::madvise(machine, process, range, advice),
-            other => on_pages(&pager, process, range, other),
+            other => on_pages(machine, process, range, other),
         },
     }
 }
 
 /// Advice that only needs the pages of one VMA after the other.
 fn on_pages<A: Arch, S: VmaStore>(
-    pager: &Pager<'_, A>,
+    machine: &Machine<A, S>,
     process: &Process<A, S>,
     range: PageRange,
     advice: Advice,
 ) -> Outcome {
+    let space = &*process.space;
+    let pager = &Pager::new(machine.shared(), &space.pages);
     let locked_for_write = advice == Advice::GuardInstall && !pager.shared.features().atomic_flags;
     if locked_for_write {
-        return guard::install_locked(pager, &mut process.space.write(), range);
+        return guard::install_locked(pager, &mut space.write(), range);
     }
-    let space = &*process.space;
     if advice == Advice::GuardInstall {
         // Starts to load the entry while the VMA is looked for: both are far apart in memory, and
         // among many VMAs neither is in the cache.
@@ -97,12 +100,23 @@ fn on_pages<A: Arch, S: VmaStore>(
     }
     if let Some(vma) = lock_vma(pager.shared.features(), space, range, advice) {
         let done = admit_page_advice(&vma, advice).map_err(Stop::from);
-        let done = done.and_then(|()| on_part(pager, &vma, range, advice, &|| Ok(())));
+        let caller = Caller {
+            machine,
+            pager,
+            held: Held::Vma,
+        };
+        let done = done.and_then(|()| caller.on_part((&vma, range), advice, &|| Ok(())));
         return done.map_or_else(Stop::outcome, |()| Outcome::OK);
     }
     let mm = space.read();
+    let caller = Caller {
+        machine,
+        pager,
+        held: Held::Mmap,
+    };
     let done = mm.madvise_pages::<Stop>(range, advice, |id, vma, part| {
-        on_part(pager, vma, part, advice, &|| mm.anon_vma_prepare(id))
+        let prepare = || mm.anon_vma_prepare(id);
+        caller.on_part((vma, part), advice, &prepare)
     });
     done.map_or_else(Stop::outcome, |()| Outcome::OK)
 }
@@ -131,21 +145,30 @@ fn lock_vma<'a, A: Arch, S: VmaStore>(
     enough.then_some(vma)
 }
 
-/// The advice for a part of a VMA that has admitted it.
-fn on_part<A: Arch>(
-    pager: &Pager<'_, A>,
-    vma: &Vma,
-    part: PageRange,
-    advice: Advice,
-    prepare: PrepareAnonVma<'_>,
-) -> Result<(), Stop> {
-    match advice {
-        Advice::Dontneed | Advice::DontneedLocked => pager.zap_dontneed(vma, part),
-        Advice::Free => pager.free_lazily(vma, part),
-        Advice::GuardInstall => return guard::install(pager, vma, part, prepare),
-        Advice::GuardRemove => guard::remove(pager, part),
-        Advice::Willneed => pager.will_need(vma, part),
-        other => unreachable!("{other:?} is not for pages of one VMA"),
+/// Who goes through VMAs, and under which lock.
+struct Caller<'a, A: Arch, S: VmaStore> {
+    machine: &'a Machine<A, S>,
+    pager: &'a Pager<'a, A>,
+    held: Held,
+}
+
+impl<A: Arch, S: VmaStore> Caller<'_, A, S> {
+    /// The advice for a part of a VMA that has admitted it.
+    fn on_part(
+        &self,
+        (vma, part): (&Vma, PageRange),
+        advice: Advice,
+        prepare: PrepareAnonVma<'_>,
+    ) -> Result<(), Stop> {
+        let pager = self.pager;
+        match advice {
+            Advice::Dontneed | Advice::DontneedLocked => pager.zap_dontneed(vma, part),
+            Advice::Free => free::free_lazily(self.machine, pager, (vma, part), self.held),
+            Advice::GuardInstall => return guard::install(pager, vma, part, prepare),
+            Advice::GuardRemove => guard::remove(pager, part),
+            Advice::Willneed => pager.will_need(vma, part),
+            other => unreachable!("{other:?} is not for pages of one VMA"),
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -29,7 +29,7 @@ impl<A: Arch> Pager<'_, A> {
                 moved(entry)
             }
         };
-        let split = |_: &_, at| thp::split::split(self, from, at);
+        let split = |_: &_, at| thp::mapping::split(self, from, at);
         match self.tables().move_range(request, remap, split) {
             Ok(flush) => {
                 self.tables().flush(flush);
@@ -48,7 +48,7 @@ impl<A: Arch> Pager<'_, A> {
     pub(crate) fn split_around(&self, vma: &Vma, at: sim_core::VirtAddr) {
         let block = PageRange::from_pages(at.pmd_down(), sim_core::PMD_PAGES);
         if !at.is_pmd_aligned() && vma.range().contains_range(block) {
-            thp::split::split(self, vma, va(at));
+            thp::mapping::split(self, vma, va(at));
         }
     }
 }

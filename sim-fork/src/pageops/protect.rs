@@ -2,11 +2,13 @@
 
 use sim_core::{PageRange, UffdFeatures, VmFlags, Vma};
 use sim_pagetable::{
-    Arch, Entry, Flush, FrameFlags, Leaf, Marker, NoMemory, PageProt, PteTable, Run, VaRange,
+    Arch, Entry, Flush, FrameFlags, Leaf, Marker, NoMemory, PageProt, PteSlot, PteTable, Run,
+    VaRange,
 };
 
 use crate::folio;
 use crate::pager::{Pager, wants_writenotify};
+use crate::row::{self, Differ};
 use crate::thp;
 use crate::va::va_range;
 
@@ -28,6 +30,25 @@ struct Change<'v> {
     /// `MM_CP_TRY_CHANGE_WRITABLE`.
     try_writable: bool,
     uffd: UffdWp,
+}
+
+/// What a row of entries knows of its pages.
+#[derive(Default)]
+struct Seen {
+    /// Entries of it that are still to come.
+    left: u64,
+    /// One of them was accessed.
+    young: bool,
+    /// One of them was written.
+    dirty: bool,
+}
+
+fn in_row<A: Arch>(
+    entries: impl Iterator<Item = Entry<A>>,
+    length: u64,
+    is: impl Fn(Entry<A>) -> bool,
+) -> bool {
+    entries.take(length as usize).any(is)
 }
 
 impl<A: Arch> Pager<'_, A> {
@@ -84,7 +105,7 @@ impl<A: Arch> Pager<'_, A> {
             }
             Leaf::Huge(slot) => {
                 drop(slot);
-                thp::split::split(self, change.vma, range.start());
+                thp::mapping::split(self, change.vma, range.start());
                 if let Some(table) = self.table_after_split(change, range)? {
                     self.protect_table(change, &table, range);
                 }
@@ -118,21 +139,47 @@ impl<A: Arch> Pager<'_, A> {
     }
 
     fn protect_table(&self, change: &Change<'_>, table: &PteTable<'_, A>, range: VaRange) {
+        let mut seen = Seen::default();
         for slot in table.slots(range) {
-            let old = slot.get();
-            let new = if old.is_present() {
+            let stored = slot.get();
+            let new = if stored.is_present() {
+                let rest = VaRange::new(slot.va(), range.end());
+                let old = self.with_row(&mut seen, table, rest, stored);
                 self.changed_present(change, old)
-            } else if old.is_none() {
+            } else if stored.is_none() {
                 self.changed_empty(change)
             } else {
-                changed_absent(change, old)
+                changed_absent(change, stored)
             };
             if let Some(new) = new
-                && new != old
+                && new != stored
             {
                 slot.set(new);
             }
         }
+    }
+
+    /// An entry as it is changed: what a row of a huge folio has seen is everybody's
+    /// (`modify_prot_start_ptes()`, since 6.17).
+    fn with_row(
+        &self,
+        seen: &mut Seen,
+        table: &PteTable<'_, A>,
+        rest: VaRange,
+        entry: Entry<A>,
+    ) -> Entry<A> {
+        if !self.shared.features().mprotect_rows {
+            return entry;
+        }
+        if seen.left == 0 {
+            let entries = || table.slots(rest).map(PteSlot::get);
+            seen.left = row::length(self.frames(), entries(), Differ::InNothing);
+            seen.young = seen.left > 1 && in_row(entries(), seen.left, Entry::is_young);
+            seen.dirty = seen.left > 1 && in_row(entries(), seen.left, Entry::is_dirty);
+        }
+        seen.left -= 1;
+        let entry = if seen.young { entry.mk_young() } else { entry };
+        if seen.dirty { entry.mk_dirty() } else { entry }
     }
 
     fn changed_present(&self, change: &Change<'_>, old: Entry<A>) -> Option<Entry<A>> {

@@ -54,7 +54,7 @@ impl<A: Arch> Pager<'_, A> {
                 }
                 Leaf::Huge(slot) => {
                     drop(slot);
-                    thp::split::split(self, vma, range.start());
+                    thp::mapping::split(self, vma, range.start());
                     if let Leaf::Table(table) = self.tables().leaf(range.start()) {
                         self.zap_table(vma, &table, range, mode);
                     }

@@ -36,7 +36,7 @@ pub(crate) fn pageout_whole<A: Arch>(
     let Some(first) = pager.shared.swap.alloc_huge() else {
         return Whole::Split;
     };
-    thp::split::split(pager, vma, block.start());
+    thp::mapping::split(pager, vma, block.start());
     let Leaf::Table(table) = pager.tables().leaf(block.start()) else {
         return Whole::Settled;
     };
@@ -62,7 +62,7 @@ fn free_whole<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, block: VaRange, head: Pf
     let meta = pager.frames().meta(head);
     let written = slot.entry().is_dirty() || meta.has(FrameFlags::DIRTY);
     drop(slot);
-    thp::split::split(pager, vma, block.start());
+    thp::mapping::split(pager, vma, block.start());
     if written {
         meta.set_flags(FrameFlags::SWAPBACKED | FrameFlags::ACTIVE | FrameFlags::DIRTY);
     } else {

@@ -112,6 +112,7 @@ fn prepare() -> Box<dyn SimBackend> {
     machine
 }
 
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn calls() -> Vec<Call> {
     let none = MremapFlags::empty();
     vec![
@@ -167,10 +168,16 @@ fn calls() -> Vec<Call> {
         Call::UffdCopy {
             range: range(7000, 7004),
             source: UffdCopySource::Value(3),
+            wp: false,
         },
         Call::UffdCopy {
             range: range(7000, 7004),
             source: UffdCopySource::Memory(page(0)),
+            wp: true,
+        },
+        Call::UffdContinue {
+            range: range(7000, 7004),
+            wp: false,
         },
         Call::UffdZeropage(range(7000, 7004)),
         Call::UffdPoison(range(7000, 7004)),

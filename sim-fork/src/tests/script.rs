@@ -154,6 +154,11 @@ fn parse_uffd_call(words: &[&str]) -> Option<Call> {
                 "from" => UffdCopySource::Memory(page(parse(words[3]))),
                 value => UffdCopySource::Value(parse(value) as u8),
             },
+            wp: words.last() == Some(&"wp"),
+        },
+        "ucontinue" => Call::UffdContinue {
+            range,
+            wp: words.last() == Some(&"wp"),
         },
         "uzero" => Call::UffdZeropage(range),
         "upoison" => Call::UffdPoison(range),

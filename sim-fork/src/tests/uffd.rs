@@ -326,6 +326,23 @@ fn fork_loses_protection() {
          child: umove 4 from 3 = EINVAL
          armed 0..4 = www.",
     );
+    with(
+        UffdFeatures::SIGBUS | UffdFeatures::WP_UNPOPULATED | UffdFeatures::EVENT_FORK,
+        "map 0..4 rw anon
+         uffd 0..4 missing+wp
+         ucopy 0..2 1
+         wp 0..3
+         fork child
+         child: fork grandchild           # whose userfaultfd is another one again
+         grandchild: armed 0..4 = www.
+         grandchild: write 0 = SIGBUS
+         grandchild: uffd 0..4 wp = EBUSY
+         grandchild: unuffd 0..4 = EINVAL
+         child: armed 0..4 = www.
+         exit child
+         grandchild: ucopy 3 4
+         grandchild: read 3 = 4",
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::folio::NEW_ANON;
 use crate::pager::Pager;
 use crate::rss::RssKind;
 use crate::thp::eligible::{self, Purpose};
-use crate::thp::{khugepaged, split};
+use crate::thp::{khugepaged, mapping};
 use crate::va::va;
 
 /// The first fault in an empty 2 MiB block. True if a huge page was mapped (or another thread was
@@ -89,7 +89,7 @@ pub(super) fn install_anon<'t, A: Arch>(
     let entry = Entry::huge(head, pager.page_prot(vma)).mk_dirty();
     slot.install_huge(maybe_write(vma, entry), deposit);
     let frames = pager.frames();
-    frames.map_huge(head);
+    frames.map_huge(head, pager.sharer());
     pager.shared.lru.add_mapped_large(frames, vma, head);
     pager.rss().add(RssKind::Anon, HUGE_PAGES as i64);
 }
@@ -139,7 +139,7 @@ fn write_protected<A: Arch>(
             return Err(pager.userfault());
         }
     }
-    split::split(pager, vma, va(fault.addr));
+    mapping::split(pager, vma, va(fault.addr));
     Ok(())
 }
 
@@ -150,14 +150,14 @@ fn write_anon<A: Arch>(pager: &Pager<'_, A>, fault: &Fault<'_>, entry: Entry<A>)
     };
     if head.is_zero_page() {
         if !replace_zero(pager, fault, entry) {
-            split::split(pager, fault.vma, va(fault.addr));
+            mapping::split(pager, fault.vma, va(fault.addr));
         }
         return;
     }
     let meta = pager.frames().meta(head);
     if !meta.has(FrameFlags::ANON_EXCLUSIVE) {
         if pager.frames().refs(head) != 1 {
-            split::split(pager, fault.vma, va(fault.addr));
+            mapping::split(pager, fault.vma, va(fault.addr));
             return;
         }
         meta.set_flags(FrameFlags::ANON_EXCLUSIVE);

@@ -1,122 +1,270 @@
 //! Splitting a huge folio into 512 pages, whoever maps them (`mm/huge_memory.c: __folio_split()`,
-//! `mm/migrate.c: remove_migration_ptes()`, 6.18).
+//! 6.18). Splitting one mapping of it is `mapping.rs`.
+//!
+//! ```text
+//!   anonymous ─▶ every huge entry becomes 512; then zero pages take the place of those that contain
+//!                nothing but zeroes (`mm/migrate.c: try_to_map_unused_to_zeropage()`)
+//!   object's ──▶ unmapped everywhere, as by reclaim; the pages stay in its cache
+//! ```
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use sim_core::VmFlags;
 use sim_core::store::VmaStore;
-use sim_core::{VirtAddr, Vma};
-use sim_pagetable::{Arch, Entry, FrameFlags, Frames, HUGE_PAGES, Leaf, Pfn, Run};
+use sim_core::{FileRef, Mm, VirtAddr, VmFlags, Vma};
+use sim_pagetable::{
+    Arch, Entry, FrameFlags, Frames, HUGE_PAGES, Leaf, Pfn, PteSlot, Run, Va, VaRange,
+};
+use sim_sync::MmapRead;
 
-use super::split as mapping;
+use super::mapping;
+use crate::folio;
 use crate::machine::Machine;
+use crate::pageops::{ZapMode, pages_of_object};
 use crate::pager::Pager;
 use crate::rss::RssKind;
+use crate::shared::Shared;
 use crate::space::AddressSpace;
-use crate::va::{addr, va, va_range};
+use crate::va::va_range;
 
-/// An entry that maps a page of the folio.
-struct Mapping<A: Arch, S: VmaStore> {
-    space: Arc<AddressSpace<A, S>>,
-    at: VirtAddr,
+/// A huge folio, and how its mappings are found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Folio {
+    /// Its first page.
+    head: Pfn,
+    /// Where that belongs in the object, or in anonymous memory as its VMAs number it.
+    index: u64,
+    /// The object; `None` for anonymous memory.
+    object: Option<FileRef>,
 }
 
-/// Splits an anonymous folio and its huge mappings; pages that contain only zeroes are replaced by
-/// the zero page. False if somebody else holds it. The caller holds no page-table lock.
-pub(crate) fn split<A: Arch, S: VmaStore>(machine: &Machine<A, S>, head: Pfn) -> bool {
-    let frames = &machine.shared().frames;
-    if frames.refs(head) != frames.folio_mapcount(head) {
-        return false;
-    }
-    let mut found = Vec::new();
-    for space in machine.spaces() {
-        if collect(machine, &space, head, &mut found).is_break() {
-            break;
+/// What the caller has locked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// mmap_lock of a process, for reading.
+    Mmap,
+    /// A VMA alone: mmap_lock must not be waited for then. DEVIATION: where Linux waits for the
+    /// anon_vma's lock, the folio counts as busy.
+    Vma,
+}
+
+impl Folio {
+    /// The folio of a page that is mapped in a VMA at an address.
+    pub(crate) fn mapped_at(frames: &Frames, vma: &Vma, at: VirtAddr, pfn: Pfn) -> Self {
+        let head = frames.head(pfn);
+        let offset = pfn.get() - head.get();
+        let anonymous = folio::is_anon(frames, head);
+        Self {
+            head,
+            index: vma.pgoff_of(at).get().wrapping_sub(offset),
+            object: vma.file().filter(|_| !anonymous),
         }
     }
-    machine.shared().lru.drain_mlocked(frames);
-    frames.split_folio(head, 0);
-    for mapping in found {
-        use_zero_page(machine, &mapping);
+
+    const fn contains(self, pfn: Pfn) -> bool {
+        pfn.get().wrapping_sub(self.head.get()) < HUGE_PAGES
+    }
+
+    /// The part of a VMA that may map some of it.
+    fn part_of(self, vma: &Vma) -> Option<VaRange> {
+        let related = match self.object {
+            None => vma.anon_vma().is_some(),
+            Some(_) => vma.file() == self.object,
+        };
+        let end = self.index.saturating_add(HUGE_PAGES);
+        let part = pages_of_object(vma, self.index, end).filter(|_| related);
+        part.map(va_range)
+    }
+
+    /// References that are no mappings: those of the page cache.
+    const fn cached(self) -> u32 {
+        match self.object {
+            None => 0,
+            Some(_) => HUGE_PAGES as u32,
+        }
+    }
+}
+
+/// Splits a folio and its huge mappings. False, and nothing is changed, if somebody else refers to
+/// it. The caller holds no page-table lock.
+pub(crate) fn split<A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    folio: Folio,
+    held: Held,
+) -> bool {
+    let frames = &machine.shared().frames;
+    if frames.refs(folio.head) != frames.folio_mapcount(folio.head) + folio.cached() {
+        return false;
+    }
+    let spaces = machine.spaces();
+    let Some(locked) = lock_all(&spaces, held) else {
+        return false;
+    };
+    let sharers = spaces.iter().zip(&locked);
+    let sharers = sharers.map(|(space, mm)| (Pager::new(machine.shared(), &space.pages), &**mm));
+    match folio.object {
+        None => split_anon(frames, sharers, folio),
+        Some(file) => split_object(machine, sharers, folio, file),
+    }
+}
+
+/// Locks all address spaces for reading; `None` if that would mean to wait and must not.
+fn lock_all<A: Arch, S: VmaStore>(
+    spaces: &[Arc<AddressSpace<A, S>>],
+    held: Held,
+) -> Option<Vec<MmapRead<'_, Mm<S>>>> {
+    let locks = spaces.iter().map(|space| match held {
+        Held::Mmap => Some(space.mm.read_recursive()),
+        Held::Vma => space.mm.try_read(),
+    });
+    locks.collect()
+}
+
+/// A page table and its VMA that map some of a folio.
+struct Mapping<'a, A: Arch> {
+    pager: Pager<'a, A>,
+    vma: &'a Vma,
+    part: VaRange,
+}
+
+impl<A: Arch> Mapping<'_, A> {
+    /// Calls `act` for each single entry that maps a page of the folio.
+    fn for_each(&self, folio: Folio, mut act: impl FnMut(PteSlot<'_, A>, Pfn)) {
+        for Run { range, leaf } in self.pager.tables().walk(self.part) {
+            let Leaf::Table(table) = leaf else { continue };
+            for slot in table.slots(range) {
+                let page = Pager::normal_page(slot.get());
+                if let Some(pfn) = page.filter(|&pfn| folio.contains(pfn)) {
+                    act(slot, pfn);
+                }
+            }
+        }
+    }
+
+    fn split_huge_entries(&self, folio: Folio) {
+        let blocks = self.pager.tables().walk(self.part);
+        let huge: Vec<Va> = blocks
+            .filter(|Run { leaf, .. }| match leaf {
+                Leaf::Huge(slot) => slot.entry().pfn() == Some(folio.head),
+                Leaf::Table(_) | Leaf::Absent => false,
+            })
+            .map(|run| run.range.start())
+            .collect();
+        for at in huge {
+            mapping::split(&self.pager, self.vma, at);
+        }
+    }
+}
+
+/// Where a folio is mapped, with its huge entries split.
+fn mappings<'a, A: Arch, S: VmaStore>(
+    sharers: impl Iterator<Item = (Pager<'a, A>, &'a Mm<S>)>,
+    folio: Folio,
+) -> Vec<Mapping<'a, A>> {
+    let mut found = Vec::new();
+    for (pager, mm) in sharers {
+        for (_, vma) in mm.iter() {
+            if let Some(part) = folio.part_of(vma) {
+                let mapping = Mapping { pager, vma, part };
+                mapping.split_huge_entries(folio);
+                found.push(mapping);
+            }
+        }
+    }
+    found
+}
+
+fn split_anon<'a, A: Arch, S: VmaStore>(
+    frames: &Frames,
+    sharers: impl Iterator<Item = (Pager<'a, A>, &'a Mm<S>)>,
+    folio: Folio,
+) -> bool {
+    let found = mappings(sharers, folio);
+    let mut count = 0;
+    for mapping in &found {
+        mapping.for_each(folio, |slot, _| {
+            count += 1;
+            if slot.get().is_dirty() {
+                folio::mark_dirty(frames, folio.head);
+            }
+        });
+    }
+    if count != frames.folio_mapcount(folio.head) || count != frames.refs(folio.head) {
+        // Threads that do not wait for mmap_lock are at it.
+        debug_assert!(frames.concurrent(), "mappings of {folio:?} were missed");
+        return false;
+    }
+    if let Some(mapping) = found.first() {
+        mapping.pager.shared.lru.drain_mlocked(frames);
+    }
+    frames.split_folio(folio.head, 0);
+    for mapping in &found {
+        mapping.for_each(folio, |slot, pfn| {
+            use_zero_page(&mapping.pager, mapping.vma, slot, pfn);
+        });
     }
     true
 }
 
-/// The entries of an address space that map the folio; its huge mappings are split. Breaks when
-/// all are found.
-fn collect<A: Arch, S: VmaStore>(
-    machine: &Machine<A, S>,
-    space: &Arc<AddressSpace<A, S>>,
-    head: Pfn,
-    found: &mut Vec<Mapping<A, S>>,
-) -> ControlFlow<()> {
-    let frames = &machine.shared().frames;
-    let pager = Pager::new(machine.shared(), &space.pages);
-    let mm = space.read_recursive();
-    for (_, vma) in mm.iter() {
-        for Run { range, leaf } in pager.tables().walk(va_range(vma.range())) {
-            let leaf = match leaf {
-                Leaf::Huge(slot) if slot.entry().pfn() == Some(head) => {
-                    drop(slot);
-                    mapping::split(&pager, vma, range.start());
-                    pager.tables().leaf(range.start())
-                }
-                other @ (Leaf::Huge(_) | Leaf::Table(_) | Leaf::Absent) => other,
-            };
-            let Leaf::Table(table) = leaf else { continue };
-            for page in range.page_addresses() {
-                if maps(table.get(page), frames, head) {
-                    found.push(Mapping {
-                        space: Arc::clone(space),
-                        at: addr(page),
-                    });
-                }
-            }
-            let all = frames.entire_mapcount(head) == 0
-                && found.len() as u64 == u64::from(frames.folio_mapcount(head));
-            if all {
-                return ControlFlow::Break(());
-            }
-        }
-    }
-    ControlFlow::Continue(())
-}
-
-fn maps<A: Arch>(entry: Entry<A>, frames: &Frames, head: Pfn) -> bool {
-    let page = Pager::normal_page(entry);
-    page.is_some_and(|pfn| frames.head(pfn) == head && pfn.get() - head.get() < HUGE_PAGES)
-}
-
-/// Maps the zero page instead of a page that contains only zeroes
-/// (`mm/migrate.c: try_to_map_unused_to_zeropage()`).
-fn use_zero_page<A: Arch, S: VmaStore>(machine: &Machine<A, S>, mapping: &Mapping<A, S>) {
-    let pager = Pager::new(machine.shared(), &mapping.space.pages);
-    let mm = mapping.space.read_recursive();
-    let Some(id) = mm.vma_lookup(mapping.at) else {
-        return;
-    };
-    let vma = mm.vma(id);
-    let Leaf::Table(table) = pager.tables().leaf(va(mapping.at)) else {
-        return;
-    };
-    let old = table.get(va(mapping.at));
-    let Some(pfn) = Pager::normal_page(old) else {
-        return;
-    };
-    if !may_use_zero_page(&pager, vma, pfn) {
+/// Maps the zero page instead of a page that contains only zeroes.
+fn use_zero_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PteSlot<'_, A>, pfn: Pfn) {
+    let meta = pager.frames().meta(pfn);
+    let locked = meta.has(FrameFlags::MLOCKED) || vma.flags().contains(VmFlags::LOCKED);
+    if locked || meta.tag() != 0 {
         return;
     }
+    let old = slot.get();
     let zero = Entry::page(Pfn::ZERO_PAGE, pager.page_prot(vma))
         .mk_special()
         .with_soft_dirty(old.is_soft_dirty())
         .with_uffd_wp(old.is_uffd_wp());
-    table.set(va(mapping.at), zero);
-    drop(table);
+    slot.set(zero);
     pager.account_unmap(vma, pfn, RssKind::Anon);
 }
 
-fn may_use_zero_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, pfn: Pfn) -> bool {
-    let meta = pager.frames().meta(pfn);
-    meta.tag() == 0 && !meta.has(FrameFlags::MLOCKED) && !vma.flags().contains(VmFlags::LOCKED)
+fn split_object<'a, A: Arch, S: VmaStore>(
+    machine: &Machine<A, S>,
+    sharers: impl Iterator<Item = (Pager<'a, A>, &'a Mm<S>)>,
+    folio: Folio,
+    file: FileRef,
+) -> bool {
+    let shared = machine.shared();
+    let frames = &shared.frames;
+    for mapping in &mappings(sharers, folio) {
+        mapping.for_each(folio, |slot, pfn| {
+            unmap_object_page(&mapping.pager, mapping.vma, slot, pfn);
+        });
+    }
+    shared.lru.drain_mlocked(frames);
+    if frames.folio_mapcount(folio.head) != 0 || frames.refs(folio.head) != folio.cached() {
+        return false;
+    }
+    frames.split_folio(folio.head, 1);
+    drop_beyond_end(shared, folio, file);
+    true
+}
+
+/// As reclaim unmaps (`mm/rmap.c: try_to_unmap_one()`): that the page was accessed is forgotten.
+fn unmap_object_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PteSlot<'_, A>, pfn: Pfn) {
+    let entry = slot.get();
+    if entry.is_dirty() {
+        folio::mark_dirty(pager.frames(), pfn);
+    }
+    slot.set(Entry::NONE);
+    Pager::leave_uffd_wp(vma, slot, entry, ZapMode::Discard);
+    pager.account_unmap(vma, pfn, folio::rss_kind(pager.frames(), pfn));
+}
+
+/// Pages that lie beyond the end of their object leave it.
+fn drop_beyond_end(shared: &Shared, folio: Folio, file: FileRef) {
+    let Some(object) = shared.files.get(file.id) else {
+        return;
+    };
+    let mut state = object.lock();
+    let first = state.size_in_pages().max(folio.index);
+    for index in first..folio.index + HUGE_PAGES {
+        if let Some(pfn) = state.cached(index).filter(|&pfn| folio.contains(pfn)) {
+            state.take(index);
+            shared.frames.put(pfn);
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub(crate) fn map<A: Arch>(
         }
     }
     frames.get(head);
-    frames.map_huge(head);
+    frames.map_huge(head, pager.sharer());
     let kind = folio::rss_kind(frames, head);
     pager.rss().add(kind, HUGE_PAGES as i64);
     slot.install_huge(entry, None);

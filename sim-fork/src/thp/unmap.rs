@@ -28,7 +28,7 @@ pub(crate) fn zap<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PmdSlot<'_, A>
         pager.object_page_unmapped(vma, entry, mode);
     }
     let frames = pager.frames();
-    frames.unmap_huge(head);
+    frames.unmap_huge(head, pager.sharer());
     pager.rss().add(kind, -HUGE_PAGES.cast_signed());
     if vma.flags().contains(VmFlags::LOCKED) {
         pager.shared.lru.munlock(frames, head);
@@ -54,7 +54,7 @@ pub(super) fn drop_object<A: Arch>(
         frames.meta(head).set_flags(FrameFlags::REFERENCED);
     }
     let kind = folio::rss_kind(frames, head);
-    frames.unmap_huge(head);
+    frames.unmap_huge(head, pager.sharer());
     pager.rss().add(kind, -(HUGE_PAGES as i64));
     if vma.flags().contains(VmFlags::LOCKED) {
         pager.shared.lru.munlock(frames, head);

@@ -1,4 +1,5 @@
-//! `UFFDIO_COPY`: pages with contents (`mm/userfaultfd.c: mfill_atomic_pte_copy()`,
+//! `UFFDIO_COPY`: pages with contents, and `UFFDIO_CONTINUE`: pages that the object has
+//! (`mm/userfaultfd.c: mfill_atomic_pte_copy()`, `mfill_atomic_pte_continue()`,
 //! `mfill_atomic_install_pte()`, `mm/shmem.c: shmem_mfill_atomic_pte()`, 6.18).
 
 use sim_core::store::VmaStore;
@@ -9,6 +10,7 @@ use super::fill::{Target, beyond_object, table_of};
 use super::range::Stop;
 use crate::access;
 use crate::error::FaultError;
+use crate::fault::load_page;
 use crate::file::{CachedPage, Lookup};
 use crate::folio::{NEW_ANON, NEW_SHMEM};
 use crate::machine::Machine;
@@ -86,12 +88,41 @@ pub(super) fn install<A: Arch>(
     let done = if target.vma.flags().contains(VmFlags::SHARED) {
         install_in_object(pager, target, pfn)
     } else {
-        map(pager, target, pfn)
+        map(pager, target, (pfn, Owner::Private))
     };
     if done.is_err() {
         pager.frames().put(pfn);
     }
     done
+}
+
+/// Maps a page that the object has.
+///
+/// # Errors
+/// `EFAULT` if it has none, `EINVAL` beyond its end, `EEXIST` if there is something already.
+pub(super) fn resume<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>) -> Result<(), Stop> {
+    let file = target.vma.file().ok_or(Errno::EINVAL)?;
+    let object = pager.shared.files.get(file.id).ok_or(Errno::EFAULT)?;
+    let index = target.vma.pgoff_of(target.addr).get();
+    let looked_up = object.lock().lookup(index);
+    if looked_up == Lookup::Beyond {
+        return Err(Errno::EINVAL.into());
+    }
+    if looked_up.is_hole(file) {
+        return Err(Errno::EFAULT.into());
+    }
+    let pfn = load_page(pager, &object, index).map_err(|error| match error {
+        FaultError::Oom => Stop::NoMemory,
+        FaultError::Maperr
+        | FaultError::Accerr
+        | FaultError::Bus
+        | FaultError::Poison
+        | FaultError::UffdWait => Errno::EFAULT.into(),
+    })?;
+    pager.frames().get(pfn);
+    map(pager, target, (pfn, Owner::Object)).inspect_err(|_| {
+        pager.frames().put(pfn);
+    })
 }
 
 /// The object gets the page, and with it the caller's reference.
@@ -114,7 +145,7 @@ fn install_in_object<A: Arch>(
     let before = state.set(index, CachedPage::Present(pfn));
     drop(state);
     pager.frames().get(pfn);
-    map(pager, target, pfn).inspect_err(|_| {
+    map(pager, target, (pfn, Owner::New)).inspect_err(|_| {
         let mut state = object.lock();
         match before {
             Some(page) => state.set(index, page),
@@ -124,8 +155,23 @@ fn install_in_object<A: Arch>(
     })
 }
 
+/// Whose a page is that is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Owner {
+    /// The process's: a new anonymous page.
+    Private,
+    /// The object's, which has just got it.
+    New,
+    /// The object's.
+    Object,
+}
+
 /// The entry takes over a reference.
-fn map<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>, pfn: Pfn) -> Result<(), Stop> {
+fn map<A: Arch>(
+    pager: &Pager<'_, A>,
+    target: &Target<'_>,
+    (pfn, owner): (Pfn, Owner),
+) -> Result<(), Stop> {
     if beyond_object(pager, target) {
         return Err(Errno::EFAULT.into());
     }
@@ -133,15 +179,22 @@ fn map<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>, pfn: Pfn) -> Result<(
     if !replaceable(pager, table.get(va(target.addr))) {
         return Err(Errno::EEXIST.into());
     }
+    let flags = target.vma.flags();
     let mut entry = Entry::page(pfn, pager.page_prot(target.vma)).mk_dirty();
-    if target.vma.flags().contains(VmFlags::WRITE) {
+    let copies_first = owner != Owner::Private && !flags.contains(VmFlags::SHARED);
+    if flags.contains(VmFlags::WRITE) && !copies_first {
         entry = entry.mk_write();
     }
-    if target.vma.flags().contains(VmFlags::SHARED) {
-        pager.account_map(target.vma, pfn);
-        pager.shared.lru.add(pager.frames(), pfn);
-    } else {
-        pager.account_new(target.vma, pfn);
+    if target.wp {
+        entry = entry.with_uffd_wp(true);
+    }
+    match owner {
+        Owner::Private => pager.account_new(target.vma, pfn),
+        Owner::Object => pager.account_map(target.vma, pfn),
+        Owner::New => {
+            pager.account_map(target.vma, pfn);
+            pager.shared.lru.add(pager.frames(), pfn);
+        }
     }
     table.set(va(target.addr), entry);
     Ok(())

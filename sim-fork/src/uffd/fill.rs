@@ -1,4 +1,4 @@
-//! What `UFFDIO_COPY`, `UFFDIO_ZEROPAGE` and `UFFDIO_POISON` share
+//! What `UFFDIO_COPY`, `UFFDIO_CONTINUE`, `UFFDIO_ZEROPAGE` and `UFFDIO_POISON` share
 //! (`mm/userfaultfd.c: mfill_atomic()`, 6.18).
 
 use sim_core::store::{VmaId, VmaStore};
@@ -19,12 +19,24 @@ use crate::va::va;
 /// What pages are filled with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Fill {
-    /// Copies (`UFFDIO_COPY`).
-    Copy(UffdCopySource),
+    /// Copies (`UFFDIO_COPY`), perhaps write-protected.
+    Copy { source: UffdCopySource, wp: bool },
+    /// Pages that the object has already (`UFFDIO_CONTINUE`), perhaps write-protected.
+    Continue { wp: bool },
     /// Zeroes (`UFFDIO_ZEROPAGE`).
     Zero,
     /// Poison (`UFFDIO_POISON`).
     Poison,
+}
+
+impl Fill {
+    /// Are the pages write-protected?
+    const fn protects(self) -> bool {
+        match self {
+            Self::Copy { wp, .. } | Self::Continue { wp } => wp,
+            Self::Zero | Self::Poison => false,
+        }
+    }
 }
 
 /// A page that is being filled.
@@ -33,6 +45,8 @@ pub(super) struct Target<'a> {
     pub(super) vma: &'a Vma,
     /// Its address.
     pub(super) addr: VirtAddr,
+    /// It is to be write-protected.
+    pub(super) wp: bool,
 }
 
 /// Fills a range of one registered VMA, ascending, up to the first page that cannot be filled.
@@ -73,8 +87,11 @@ pub(crate) fn fill<A: Arch, S: VmaStore>(
 
 fn check<S: VmaStore>(mm: &Mm<S>, range: SyscallRange, what: Fill) -> Result<PageRange, Errno> {
     match what {
-        Fill::Copy(UffdCopySource::Memory(from)) => bytes(mm, SyscallRange::new(from, range.len))?,
-        Fill::Copy(UffdCopySource::Value(_)) | Fill::Zero | Fill::Poison => {}
+        Fill::Copy {
+            source: UffdCopySource::Memory(from),
+            ..
+        } => bytes(mm, SyscallRange::new(from, range.len))?,
+        Fill::Copy { .. } | Fill::Continue { .. } | Fill::Zero | Fill::Poison => {}
     }
     whole_pages(mm, range)
 }
@@ -98,12 +115,12 @@ impl Work {
         let space = &*process.space;
         let pager = Pager::new(machine.shared(), &space.pages);
         if let Some(vma) = lock_target(space, self.range) {
-            check_target(&vma, self.range)?;
+            check_target(&vma, self.range, self.what)?;
             return self.fill_all(&pager, &vma);
         }
         let mm = space.read();
         let id = vma_for_anon(&mm, self.range.start())?;
-        check_target(mm.vma(id), self.range)?;
+        check_target(mm.vma(id), self.range, self.what)?;
         self.fill_all(&pager, mm.vma(id))
     }
 
@@ -112,6 +129,7 @@ impl Work {
             let target = Target {
                 vma,
                 addr: self.range.start().add_pages(self.done),
+                wp: self.what.protects(),
             };
             drop(table_of(pager, target.addr)?);
             self.fill_page(pager, &target)?;
@@ -126,10 +144,11 @@ impl Work {
         target: &Target<'_>,
     ) -> Result<(), Stop> {
         match self.what {
-            Fill::Copy(source) => {
+            Fill::Copy { source, .. } => {
                 let pfn = self.copy(pager, target, source)?;
                 copy::install(pager, target, pfn)
             }
+            Fill::Continue { .. } => copy::resume(pager, target),
             Fill::Zero => zeropage::install(pager, target),
             Fill::Poison => poison::install(pager, target),
         }
@@ -187,17 +206,22 @@ fn lock_target<A: Arch, S: VmaStore>(
     has_all.then_some(vma)
 }
 
-/// Can this VMA be filled (`mm/userfaultfd.c: uffd_mfill_lock()`)? One with private pages got its
+/// Can this VMA be filled so (`mm/userfaultfd.c: uffd_mfill_lock()`)? One with private pages got its
 /// anon_vma before, even if it turns out not to be registered.
 ///
 /// # Errors
 /// `ENOENT` if it does not hold the whole range or is not registered, `EINVAL` for memory that
-/// cannot be filled.
-fn check_target(vma: &Vma, range: PageRange) -> Result<(), Stop> {
+/// cannot be filled so, or not be write-protected.
+fn check_target(vma: &Vma, range: PageRange, what: Fill) -> Result<(), Stop> {
     if range.end() > vma.end() || vma.uffd().is_none() {
         return Err(Errno::ENOENT.into());
     }
-    if !vma.is_anon() && !vma.file().is_some_and(sim_core::FileRef::is_shmem) {
+    let shmem = vma.file().is_some_and(sim_core::FileRef::is_shmem);
+    let fillable = match what {
+        Fill::Continue { .. } => shmem,
+        Fill::Copy { .. } | Fill::Zero | Fill::Poison => shmem || vma.is_anon(),
+    };
+    if !fillable || what.protects() && !vma.flags().contains(VmFlags::UFFD_WP) {
         return Err(Errno::EINVAL.into());
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::va::va;
 pub(super) enum Moved {
     /// It is at its new place.
     Yes,
-    /// It maps a page of this huge folio, which must be split first.
+    /// It maps this page of a huge folio, which must be split first.
     Large(Pfn),
 }
 
@@ -41,7 +41,7 @@ pub(super) fn move_entry<A: Arch>(
         EntryView::Present(_) => {
             let page = exclusive_page(pager, old)?;
             if let Some(pfn) = page.filter(|&pfn| pager.frames().is_large(pfn)) {
-                return Ok(Moved::Large(pager.frames().head(pfn)));
+                return Ok(Moved::Large(pfn));
             }
             moved_page(pager, ends, old, page)
         }

@@ -15,6 +15,7 @@ use crate::pager::{Pager, Seen};
 use crate::process::Process;
 use crate::reclaim;
 use crate::thp;
+use crate::thp::folio::{Folio, Held};
 use crate::va::va;
 
 /// Moves private pages to a range without any, ascending, up to the first that cannot be moved.
@@ -117,8 +118,15 @@ impl Work {
                 drop(table_of(pager, to)?);
                 match move_entry::move_entry(pager, ends, to, from)? {
                     Moved::Yes => Ok(1),
-                    Moved::Large(head) if thp::folio::split(machine, head) => Ok(0),
-                    Moved::Large(_) => Err(Errno::EBUSY.into()),
+                    Moved::Large(pfn) => {
+                        let folio = Folio::mapped_at(pager.frames(), ends.from, from, pfn);
+                        let split = thp::folio::split(machine, folio, Held::Mmap);
+                        if split {
+                            Ok(0)
+                        } else {
+                            Err(Errno::EBUSY.into())
+                        }
+                    }
                 }
             }
             Seen::Huge(entry) => {
@@ -132,7 +140,7 @@ impl Work {
                 if !may_move_huge(pager, entry) {
                     return Err(Errno::EBUSY.into());
                 }
-                thp::split::split(pager, ends.from, va(from));
+                thp::mapping::split(pager, ends.from, va(from));
                 Ok(0)
             }
         }

@@ -101,7 +101,7 @@ const DISCARD: &[Advice] = &[
 
 const fn flag_advice(mode: Mode) -> &'static [Advice] {
     match mode {
-        Mode::Huge => &[
+        Mode::Huge | Mode::HugeParts => &[
             Advice::Hugepage,
             Advice::Hugepage,
             Advice::Hugepage,
@@ -317,10 +317,15 @@ fn uffd_fill(args: &mut Args) -> Call {
     if range.len.pages() > 64 {
         range.len = Bytes::from_pages(2);
     }
-    match args.rng.random_range(0..5) {
+    match args.rng.random_range(0..6) {
         0 | 1 => Call::UffdCopy {
             range,
             source: UffdCopySource::Value(args.rng.random_range(1..9)),
+            wp: args.one_in(3),
+        },
+        4 => Call::UffdContinue {
+            range,
+            wp: args.one_in(3),
         },
         2 => Call::UffdZeropage(range),
         3 => Call::UffdPoison(range),

@@ -30,6 +30,8 @@ pub struct Generator {
     weights: Vec<(Op, u32)>,
     processes: Vec<Pid>,
     next_pid: u32,
+    /// Calls to begin with, the last one first.
+    prologue: Vec<Call>,
 }
 
 impl Generator {
@@ -54,6 +56,7 @@ impl Generator {
             weights,
             processes: vec![Pid::MAIN],
             next_pid: 1,
+            prologue: mode::prologue(mode).into_iter().rev().collect(),
         }
     }
 
@@ -69,6 +72,9 @@ impl Generator {
 
     /// The next call.
     pub fn next_call(&mut self) -> (Pid, Call) {
+        if let Some(call) = self.prologue.pop() {
+            return (Pid::MAIN, call);
+        }
         let pid = self.args.choose(&self.processes);
         let op = self.draw();
         let call = calls::call(self, op);

@@ -1,6 +1,9 @@
 //! What a run of the generator is about: which operations it uses, how often, in what world.
 
-use sim_core::{Bytes, FileKind, FileSpec, PAGE_SIZE, PMD_PAGES, Setup, UffdFeatures, VirtAddr};
+use sim_core::{
+    Access, Advice, Bytes, Call, FileKind, FileSpec, MapFlags, MmapArgs, PAGE_SIZE, PMD_PAGES,
+    Prot, Setup, SyscallRange, UffdFeatures, VirtAddr,
+};
 
 /// The subject of generated runs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -21,6 +24,8 @@ pub enum Mode {
     AddressChoice,
     /// Huge pages.
     Huge,
+    /// Parts of huge pages: moved, forked, discarded, protected, reclaimed, collapsed.
+    HugeParts,
     /// userfaultfd.
     Uffd,
     /// Reclaim, lazy freeing, clearing of references.
@@ -44,6 +49,7 @@ impl Mode {
         ("limits", Self::Limits),
         ("address", Self::AddressChoice),
         ("huge", Self::Huge),
+        ("hugeparts", Self::HugeParts),
         ("uffd", Self::Uffd),
         ("reclaim", Self::Reclaim),
         ("swap", Self::Swap),
@@ -69,6 +75,7 @@ impl Mode {
         Self::Limits,
         Self::AddressChoice,
         Self::Huge,
+        Self::HugeParts,
         Self::Uffd,
         Self::Reclaim,
         Self::Swap,
@@ -137,6 +144,9 @@ pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
     };
     if mode == Mode::Wild {
         return wild();
+    }
+    if mode == Mode::HugeParts {
+        return huge_parts();
     }
     let base = [
         (Mmap, 10),
@@ -258,10 +268,69 @@ pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
             (Guard, 2),
             (ClearRefs, 1),
         ],
+        Mode::HugeParts => unreachable!("it has a table of its own"),
         Mode::Wild => unreachable!("the wild mode is made of all others"),
         Mode::Mixed => unreachable!("a mixed run has been given a single mode"),
     };
     [base.as_slice(), rare.as_slice(), more].concat()
+}
+
+/// A run of it begins with huge pages, so that all can be about what becomes of them.
+fn huge_parts() -> Vec<(Op, u32)> {
+    vec![
+        (Op::Mmap, 2),
+        (Op::MmapShared, 1),
+        (Op::Munmap, 3),
+        (Op::Mprotect, 3),
+        (Op::MremapMove, 12),
+        (Op::MremapResize, 1),
+        (Op::AdviseFlags, 3),
+        (Op::AdviseDiscard, 8),
+        (Op::AdvisePopulate, 1),
+        (Op::Reclaim, 8),
+        (Op::Collapse, 8),
+        (Op::Guard, 2),
+        (Op::Unguard, 1),
+        (Op::Uffd, 3),
+        (Op::UffdFill, 3),
+        (Op::Read, 6),
+        (Op::Write, 14),
+        (Op::Fork, 5),
+        (Op::Exit, 3),
+        (Op::Mlock, 1),
+        (Op::Munlock, 1),
+        (Op::ClearRefs, 2),
+    ]
+}
+
+/// The first calls of a run.
+pub(crate) fn prologue(mode: Mode) -> Vec<Call> {
+    if mode != Mode::HugeParts {
+        return Vec::new();
+    }
+    let Arena { start, pages, .. } = arena(mode);
+    let all = SyscallRange::new(start, Bytes::from_pages(pages));
+    let write = |block: u64, value| Call::Access {
+        range: SyscallRange::new(start.add_pages(block * PMD_PAGES), Bytes::from_pages(1)),
+        access: Access::Write(Some(value)),
+    };
+    vec![
+        Call::Mmap(MmapArgs {
+            addr: start,
+            len: all.len,
+            prot: Prot::READ | Prot::WRITE,
+            flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::FIXED,
+            file: None,
+            offset: 0,
+        }),
+        Call::Madvise {
+            range: all,
+            advice: Advice::Hugepage,
+        },
+        write(0, 1),
+        write(1, 2),
+        write(2, 0),
+    ]
 }
 
 /// The operations of all other modes, each at its usual weight, and more.
@@ -289,7 +358,7 @@ pub(crate) struct Arena {
 pub(crate) fn arena(mode: Mode) -> Arena {
     let start = VirtAddr::new(0x1000_0000_0000);
     match mode {
-        Mode::Huge => Arena {
+        Mode::Huge | Mode::HugeParts => Arena {
             start,
             pages: 4 * PMD_PAGES,
             usual: 2 * PMD_PAGES,
@@ -305,7 +374,7 @@ pub(crate) fn arena(mode: Mode) -> Arena {
 /// The files of generated runs: what their kinds and sizes are is part of the interface between
 /// setup and generator.
 pub(crate) fn files(mode: Mode) -> Vec<FileSpec> {
-    let pages = if mode == Mode::Huge {
+    let pages = if matches!(mode, Mode::Huge | Mode::HugeParts) {
         3 * PMD_PAGES
     } else {
         12

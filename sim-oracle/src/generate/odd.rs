@@ -41,6 +41,7 @@ pub(super) fn call(args: &mut Args) -> Call {
         10 => Call::UffdCopy {
             range,
             source: UffdCopySource::Memory(VirtAddr::new(args.page())),
+            wp: args.one_in(4),
         },
         _ => Call::Mbind {
             range,

@@ -68,6 +68,7 @@ impl LiveKernel {
             | Call::UffdUnregister(_)
             | Call::UffdWriteprotect { .. }
             | Call::UffdCopy { .. }
+            | Call::UffdContinue { .. }
             | Call::UffdZeropage(_)
             | Call::UffdPoison(_)
             | Call::UffdMove { .. } => self.uffd(pid, call),

@@ -40,6 +40,7 @@ pub(super) fn check(call: &Call) -> Result<(), BackendError> {
         | Call::UffdRegister { range, .. }
         | Call::UffdWriteprotect { range, .. }
         | Call::UffdCopy { range, .. }
+        | Call::UffdContinue { range, .. }
         | Call::Access { range, .. } => reaches(range),
         Call::UffdMove { range, from } => {
             reaches(range) || self::reaches(from.get(), range.len.get())

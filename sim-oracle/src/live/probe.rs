@@ -237,6 +237,7 @@ fn copy_onto_guard(on: &mut Prober) -> Result<Set, BackendError> {
     let copy = on.call(&Call::UffdCopy {
         range: at(0, 1),
         source: UffdCopySource::Value(1),
+        wp: false,
     })?;
     let keeps = copy == Outcome::Errno(Errno::EEXIST);
     Ok(Box::new(move |f| f.uffd_copy_keeps_guard = keeps))

@@ -18,7 +18,11 @@ const UFFDIO_COPY: u64 = 0xc028_aa03;
 const UFFDIO_ZEROPAGE: u64 = 0xc020_aa04;
 const UFFDIO_MOVE: u64 = 0xc028_aa05;
 const UFFDIO_WRITEPROTECT: u64 = 0xc018_aa06;
+const UFFDIO_CONTINUE: u64 = 0xc020_aa07;
 const UFFDIO_POISON: u64 = 0xc020_aa08;
+
+const UFFDIO_COPY_MODE_WP: u64 = 1 << 1;
+const UFFDIO_CONTINUE_MODE_WP: u64 = 1 << 1;
 
 /// Events would have to be read by somebody while the calls that cause them wait.
 pub(super) fn check_features(features: UffdFeatures) -> Result<(), LiveError> {
@@ -65,12 +69,17 @@ impl LiveKernel {
                 UFFDIO_MOVE,
                 vec![range.addr.get(), from.get(), range.len.get(), 0, 0],
             ),
-            Call::UffdCopy { range, source } => {
+            Call::UffdCopy { range, source, wp } => {
                 let from = self.copy_source(range, *source)?;
+                let mode = if *wp { UFFDIO_COPY_MODE_WP } else { 0 };
                 (
                     UFFDIO_COPY,
-                    vec![range.addr.get(), from, range.len.get(), 0, 0],
+                    vec![range.addr.get(), from, range.len.get(), mode, 0],
                 )
+            }
+            Call::UffdContinue { range, wp } => {
+                let mode = if *wp { UFFDIO_CONTINUE_MODE_WP } else { 0 };
+                (UFFDIO_CONTINUE, with(range, &[mode, 0]))
             }
             _ => unreachable!("only calls of userfaultfd come here"),
         })

@@ -80,6 +80,7 @@ impl Space {
             | Call::Truncate { .. }
             | Call::PunchHole { .. }
             | Call::UffdCopy { .. }
+            | Call::UffdContinue { .. }
             | Call::UffdZeropage(_)
             | Call::UffdPoison(_)
             | Call::UffdMove { .. }

@@ -159,6 +159,7 @@ impl Model {
             Call::Khugepaged { .. } => Err(Stop::Unknown("huge pages")),
             Call::InjectAllocFailure { .. } => Err(Stop::Unknown("memory that is short")),
             Call::UffdCopy { .. }
+            | Call::UffdContinue { .. }
             | Call::UffdZeropage(_)
             | Call::UffdPoison(_)
             | Call::UffdMove { .. } => Err(Stop::Unknown("filling pages")),

@@ -197,13 +197,12 @@ fn step(text: &mut String, setup: &Setup, pid: Pid, call: &Call) {
             line(text, "range", &range(at));
             line(text, "on", &on.to_string());
         }
-        Call::UffdCopy { range: at, source } => {
-            line(text, "range", &range(at));
-            match source {
-                UffdCopySource::Memory(from) => line(text, "from", &quoted(from)),
-                UffdCopySource::Value(value) => line(text, "value", &value.to_string()),
-            }
-        }
+        Call::UffdCopy {
+            range: at,
+            source,
+            wp,
+        } => uffd_copy(text, at, *source, *wp),
+        Call::UffdContinue { range: at, wp } => uffd_continue(text, at, *wp),
         Call::UffdMove { range: at, from } => {
             line(text, "range", &range(at));
             line(text, "from", &quoted(from));
@@ -234,6 +233,26 @@ fn step(text: &mut String, setup: &Setup, pid: Pid, call: &Call) {
             line(text, "range", &format!("\"{offset:#x}+{:#x}\"", len.get()));
         }
         Call::InjectAllocFailure { nth } => line(text, "fail_alloc", &nth.to_string()),
+    }
+}
+
+fn uffd_copy(text: &mut String, at: &SyscallRange, source: UffdCopySource, wp: bool) {
+    line(text, "range", &range(at));
+    match source {
+        UffdCopySource::Memory(from) => line(text, "from", &quoted(from)),
+        UffdCopySource::Value(value) => line(text, "value", &value.to_string()),
+    }
+    protected(text, wp);
+}
+
+fn uffd_continue(text: &mut String, at: &SyscallRange, wp: bool) {
+    line(text, "range", &range(at));
+    protected(text, wp);
+}
+
+fn protected(text: &mut String, wp: bool) {
+    if wp {
+        line(text, "wp", "true");
     }
 }
 

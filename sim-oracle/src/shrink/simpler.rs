@@ -67,10 +67,14 @@ pub(super) fn candidates(call: &Call) -> Vec<Call> {
         Call::UffdWriteprotect { range, on } => {
             with_range(*range, |range| Call::UffdWriteprotect { range, on: *on })
         }
-        Call::UffdCopy { range, source } => with_range(*range, |range| Call::UffdCopy {
+        Call::UffdCopy { range, source, wp } => with_range(*range, |range| Call::UffdCopy {
             range,
             source: *source,
+            wp: *wp,
         }),
+        Call::UffdContinue { range, wp } => {
+            with_range(*range, |range| Call::UffdContinue { range, wp: *wp })
+        }
         Call::UffdMove { range, from } => {
             with_range(*range, |range| Call::UffdMove { range, from: *from })
         }

@@ -257,9 +257,14 @@ fn in_one_piece(call: Call) -> Option<Call> {
             range: page(range),
             on,
         },
-        Call::UffdCopy { range, source } => Call::UffdCopy {
+        Call::UffdCopy { range, source, wp } => Call::UffdCopy {
             range: page(range),
             source,
+            wp,
+        },
+        Call::UffdContinue { range, wp } => Call::UffdContinue {
+            range: page(range),
+            wp,
         },
         Call::UffdZeropage(range) => Call::UffdZeropage(page(range)),
         Call::UffdPoison(range) => Call::UffdPoison(page(range)),

@@ -1,14 +1,10 @@
 //! References and mappings of frames and of 2 MiB folios.
 
 use super::meta::{ONE_MAP, ONE_REF, State};
-use super::{FrameFlags, FrameMeta, Frames};
+use super::sharers::{ENTIRE, TOTAL};
+use super::{FrameFlags, FrameMeta, Frames, Sharer};
 use crate::Pfn;
 use crate::addr::HUGE_PAGES;
-
-/// The tail whose reference count holds the number of PMD mappings.
-const ENTIRE: u64 = 1;
-/// The tail whose reference count holds the sum of the frames' map counts.
-const TOTAL: u64 = 2;
 
 impl Frames {
     /// The first frame of the folio of `pfn`; a small folio is its own.
@@ -82,45 +78,49 @@ impl Frames {
     }
 
     /// Counts a PTE that maps `pfn` (`folio_add_*_rmap_pte()`). Takes no reference.
-    pub fn map_page(&self, pfn: Pfn) {
-        self.count_pte(pfn, ONE_MAP);
+    #[inline]
+    pub fn map_page(&self, pfn: Pfn, by: Sharer) {
+        if pfn.is_zero_page() {
+            return;
+        }
+        let old = self.meta(pfn).add(ONE_MAP, self.concurrent());
+        if Self::large(old) {
+            self.folio_mapped(pfn.huge_down(), TOTAL, 1, by);
+        }
+    }
+
+    /// Counts a PTE for each page of the folio whose head is `head`.
+    pub fn map_all_pages(&self, head: Pfn, by: Sharer) {
+        for meta in self.metas(head, HUGE_PAGES) {
+            meta.add(ONE_MAP, self.concurrent());
+        }
+        self.folio_mapped(head, TOTAL, HUGE_PAGES as u32, by);
     }
 
     /// Takes back [`Self::map_page`]. Returns how many PTEs map the frame now.
     ///
     /// # Panics
     /// If no PTE mapped it.
-    pub fn unmap_page(&self, pfn: Pfn) -> u32 {
+    #[inline]
+    pub fn unmap_page(&self, pfn: Pfn, by: Sharer) -> u32 {
         if pfn.is_zero_page() {
             return 0;
         }
-        let old = self.count_pte(pfn, ONE_MAP.wrapping_neg());
+        let old = self
+            .meta(pfn)
+            .add(ONE_MAP.wrapping_neg(), self.concurrent());
         assert!(old.maps() > 0, "map count of {pfn:?} below zero");
+        if Self::large(old) {
+            self.folio_unmapped(pfn.huge_down(), TOTAL, 1, by);
+        }
         old.maps() - 1
     }
 
-    fn count_pte(&self, pfn: Pfn, amount: u64) -> State {
-        if pfn.is_zero_page() {
-            return State(0);
-        }
-        let old = self.meta(pfn).add(amount, self.concurrent());
-        if Self::large(old) {
-            let one = if amount == ONE_MAP {
-                ONE_REF
-            } else {
-                ONE_REF.wrapping_neg()
-            };
-            self.meta(pfn.huge_down().add(TOTAL))
-                .add(one, self.concurrent());
-        }
-        old
-    }
-
     /// Counts a PMD that maps the folio whose head is `head` (`folio_add_*_rmap_pmd()`).
-    pub fn map_huge(&self, head: Pfn) {
+    pub fn map_huge(&self, head: Pfn, by: Sharer) {
         if !head.is_zero_page() {
             debug_assert!(self.meta(head).has(FrameFlags::HUGE_HEAD));
-            self.meta(head.add(ENTIRE)).add(ONE_REF, self.concurrent());
+            self.folio_mapped(head, ENTIRE, 1, by);
         }
     }
 
@@ -128,14 +128,11 @@ impl Frames {
     ///
     /// # Panics
     /// If no PMD mapped it.
-    pub fn unmap_huge(&self, head: Pfn) -> u32 {
+    pub fn unmap_huge(&self, head: Pfn, by: Sharer) -> u32 {
         if head.is_zero_page() {
             return 0;
         }
-        let tail = self.meta(head.add(ENTIRE));
-        let old = tail.add(ONE_REF.wrapping_neg(), self.concurrent());
-        assert!(old.refs() > 0, "PMD map count of {head:?} below zero");
-        old.refs() - 1
+        self.folio_unmapped(head, ENTIRE, 1, by)
     }
 
     /// PMDs that map the folio of `pfn` (`folio_entire_mapcount()`).
@@ -143,7 +140,7 @@ impl Frames {
         if pfn.is_zero_page() || !self.is_large(pfn) {
             return 0;
         }
-        self.meta(pfn.huge_down().add(ENTIRE)).state().refs()
+        self.tail(pfn.huge_down(), ENTIRE)
     }
 
     /// Entries that map the frame, PTEs and PMDs (`folio_precise_page_mapcount()`).
@@ -161,7 +158,7 @@ impl Frames {
         let state = self.meta(pfn).state();
         if Self::large(state) && !pfn.is_zero_page() {
             let head = pfn.huge_down();
-            self.entire_mapcount(pfn) + self.meta(head.add(TOTAL)).state().refs()
+            self.tail(head, ENTIRE) + self.tail(head, TOTAL)
         } else {
             state.maps()
         }
@@ -171,18 +168,18 @@ impl Frames {
     /// mapping, and no longer exclusive (`folio_try_dup_anon_rmap_pte()`). For file pages the same
     /// without exclusivity. Returns the frame's flags before.
     #[inline]
-    pub fn dup_page(&self, pfn: Pfn) -> FrameFlags {
+    pub fn dup_page(&self, pfn: Pfn, child: Sharer) -> FrameFlags {
         if pfn.is_zero_page() {
             return FrameFlags::empty();
         }
-        self.dup_page_of(self.meta(pfn), pfn)
+        self.dup_page_of(self.meta(pfn), pfn, child)
     }
 
     #[inline]
-    fn dup_page_of(&self, meta: &FrameMeta, pfn: Pfn) -> FrameFlags {
+    fn dup_page_of(&self, meta: &FrameMeta, pfn: Pfn, child: Sharer) -> FrameFlags {
         let state = meta.state();
         if Self::large(state) {
-            return self.dup_part(meta, pfn);
+            return self.dup_part(meta, pfn, child);
         }
         if state.flags().contains(FrameFlags::ANON_EXCLUSIVE) {
             meta.update(self.concurrent(), |s| {
@@ -195,12 +192,12 @@ impl Frames {
     }
 
     #[inline(never)]
-    fn dup_part(&self, meta: &FrameMeta, pfn: Pfn) -> FrameFlags {
+    fn dup_part(&self, meta: &FrameMeta, pfn: Pfn, child: Sharer) -> FrameFlags {
         let flags = meta.flags();
         if flags.contains(FrameFlags::ANON_EXCLUSIVE) {
             meta.clear_flags(FrameFlags::ANON_EXCLUSIVE);
         }
-        self.map_page(pfn);
+        self.map_page(pfn, child);
         self.get(pfn);
         flags
     }
@@ -223,7 +220,7 @@ impl Frames {
             "folio {head:?} is mapped by a PMD"
         );
         let info = self.meta(head).info();
-        let total = self.meta(head.add(TOTAL)).state().refs();
+        let total = self.tail(head, TOTAL);
         let needed = total + refs_each * HUGE_PAGES as u32;
         let rest = info
             .refs

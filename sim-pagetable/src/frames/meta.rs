@@ -53,7 +53,7 @@ bitflags! {
 
 const HOT: u32 = 0xff;
 const COUNT_BITS: u32 = 28;
-const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
+pub(super) const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 pub(super) const ONE_REF: u64 = 1;
 pub(super) const ONE_MAP: u64 = 1 << COUNT_BITS;
 const FLAGS_SHIFT: u32 = 2 * COUNT_BITS;
@@ -93,8 +93,8 @@ impl State {
 /// Metadata of a frame: reference count, map count, flags, content tag, owner.
 ///
 /// Of a 2 MiB folio the head has the reference count, every frame its own map count, and the
-/// otherwise unused reference counts of the first two tails hold the count of PMD mappings and the
-/// sum of all PTE mappings.
+/// otherwise unused reference counts of the first tails hold what is counted of the folio as a whole
+/// (`sharers.rs`).
 #[derive(Debug, Default)]
 pub struct FrameMeta {
     state: AtomicU64,

@@ -7,6 +7,7 @@ mod folio;
 mod invariants;
 mod meta;
 mod release;
+mod sharers;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,8 @@ use self::cache::Caches;
 pub use self::invariants::FramesInvariant;
 pub use self::meta::{FrameFlags, FrameInfo, FrameMeta};
 pub use self::release::Release;
+use self::sharers::Counting;
+pub use self::sharers::Sharer;
 use crate::Pfn;
 use crate::addr::HUGE_PAGES;
 
@@ -66,6 +69,7 @@ pub struct Frames {
     permanent: Box<[FrameMeta]>,
     free: Mutex<FreeLists, class::FreeFrames>,
     caches: Caches,
+    counting: Counting,
     arena: Arena,
     ram: u64,
     concurrent: AtomicBool,
@@ -98,6 +102,7 @@ impl Frames {
             permanent: (0..Pfn::RAM_BASE.get()).map(Self::permanent_meta).collect(),
             free: Mutex::new(FreeLists::new(ram_pages)),
             caches: Caches::default(),
+            counting: Counting::default(),
             arena: Arena::new(),
             ram: ram_pages,
             concurrent: AtomicBool::new(true),

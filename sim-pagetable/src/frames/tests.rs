@@ -11,6 +11,7 @@ fn frames(pages: u64) -> Frames {
     frames
 }
 
+const ONE: Sharer = Sharer::new(0);
 const ANON: FrameFlags = FrameFlags::ANON.union(FrameFlags::ANON_EXCLUSIVE);
 
 #[test]
@@ -101,14 +102,14 @@ fn fork_shares_a_page_and_takes_exclusivity() {
         let frames = frames(16);
         frames.set_concurrent(concurrent);
         let pfn = frames.alloc(ANON).unwrap();
-        frames.map_page(pfn);
+        frames.map_page(pfn, ONE);
         frames.meta(pfn).set_tag(0x1234);
-        assert_eq!(frames.dup_page(pfn) & ANON, ANON);
-        assert_eq!(frames.dup_page(pfn) & ANON, FrameFlags::ANON);
+        assert_eq!(frames.dup_page(pfn, ONE) & ANON, ANON);
+        assert_eq!(frames.dup_page(pfn, ONE) & ANON, FrameFlags::ANON);
         assert_eq!((frames.refs(pfn), frames.page_mapcount(pfn)), (3, 3));
         assert_eq!(frames.meta(pfn).tag(), 0x1234);
         for _ in 0..3 {
-            frames.unmap_page(pfn);
+            frames.unmap_page(pfn, ONE);
             frames.put(pfn);
         }
         assert_eq!(frames.used(), 0);
@@ -119,11 +120,11 @@ fn fork_shares_a_page_and_takes_exclusivity() {
 fn pmd_and_pte_mappings_of_a_folio_count_separately() {
     let frames = frames(1024);
     let head = frames.alloc_huge(ANON).unwrap();
-    frames.map_huge(head);
+    frames.map_huge(head, ONE);
     frames.get(head);
-    frames.map_huge(head);
+    frames.map_huge(head, ONE);
     for i in [0, 3] {
-        frames.map_page(head.add(i));
+        frames.map_page(head.add(i), ONE);
         frames.get(head.add(i));
     }
     let cases = [(0, 3), (1, 2), (2, 2), (3, 3), (511, 2)];
@@ -133,8 +134,8 @@ fn pmd_and_pte_mappings_of_a_folio_count_separately() {
         assert_eq!(frames.refs(head.add(i)), 4);
     }
     frames.check_invariants().unwrap();
-    assert_eq!(frames.unmap_huge(head), 1);
-    assert_eq!(frames.unmap_huge(head), 0);
+    assert_eq!(frames.unmap_huge(head, ONE), 1);
+    assert_eq!(frames.unmap_huge(head, ONE), 0);
     assert_eq!(frames.page_mapcount(head), 1);
     assert_eq!(frames.folio_mapcount(head), 2);
 }
@@ -147,7 +148,7 @@ fn a_split_folio_keeps_maps_tags_and_frees_the_rest() {
         frames.meta(head.add(i)).set_tag(i as u32 + 1);
     }
     for i in 0..256 {
-        frames.map_page(head.add(i));
+        frames.map_page(head.add(i), ONE);
         frames.get(head);
     }
     frames.split_folio(head, 0);
@@ -171,9 +172,9 @@ fn zero_pages_are_never_counted() {
         Pfn::HUGE_ZERO_PAGE.add(5),
     ] {
         frames.get(pfn);
-        frames.map_page(pfn);
-        frames.dup_page(pfn);
-        frames.unmap_page(pfn);
+        frames.map_page(pfn, ONE);
+        frames.dup_page(pfn, ONE);
+        frames.unmap_page(pfn, ONE);
         assert!(!frames.put(pfn));
         assert_eq!(frames.page_mapcount(pfn), 0);
     }
@@ -199,10 +200,10 @@ fn counts_survive_threads() {
         for _ in 0..2 {
             scope.spawn(|| {
                 for _ in 0..2000 {
-                    frames.dup_page(shared);
+                    frames.dup_page(shared, ONE);
                     let own = frames.alloc(ANON).unwrap();
                     frames.put(own);
-                    frames.unmap_page(shared);
+                    frames.unmap_page(shared, ONE);
                     frames.put(shared);
                 }
             });
@@ -211,4 +212,51 @@ fn counts_survive_threads() {
     assert_eq!((frames.refs(shared), frames.page_mapcount(shared)), (1, 0));
     assert_eq!(frames.used(), 1);
     frames.check_invariants().unwrap();
+}
+
+/// Mappings by address spaces 0 to 3 of a huge page, and whether it counts as shared afterwards:
+/// `+0` and `-0` are single pages, `P0` and `p0` all of it by one entry, `S0` splits that entry.
+#[track_caller]
+fn shares(script: &str, shared: bool) {
+    let frames = frames(1024);
+    let head = frames.alloc_huge(ANON).unwrap();
+    frames.get_many(head, 4096);
+    for word in script.split_whitespace() {
+        let by = Sharer::new(u32::from(word.as_bytes()[1] - b'0'));
+        match word.as_bytes()[0] {
+            b'+' => frames.map_page(head, by),
+            b'-' => drop(frames.unmap_page(head, by)),
+            b'P' => frames.map_huge(head, by),
+            b'p' => drop(frames.unmap_huge(head, by)),
+            _ => {
+                frames.map_all_pages(head, by);
+                frames.unmap_huge(head, by);
+            }
+        }
+    }
+    assert_eq!(frames.is_maybe_shared(head), shared, "{script}");
+}
+
+#[test]
+fn a_folio_knows_two_that_map_it() {
+    for (script, shared) in [
+        ("", false),
+        ("P0", false),
+        ("+0 +0 +0", false),
+        ("+0 +1", true),
+        ("P0 P1 p0", false),
+        ("P0 P1 S0 S1", true),
+        ("+0 +0 +1 -1", false),
+        ("+0 +0 +1 -0 -0", false),
+        ("+0 +1 +1 +2 -0", true),
+        ("+0 +1 +1 +2 -2", true),
+        ("+0 +1 +1 +2 -2 -0", false),
+        // The third is not counted, and so the last one may not be known as such.
+        ("+0 +1 +2 +2 -0 -1", true),
+        ("+0 +1 +2 +2 -0 -1 -2", false),
+        ("+0 +1 +2 +2 -0 -1 +2", true),
+        ("+0 +1 +2 +2 -0 +2 +2 -1", true),
+    ] {
+        shares(script, shared);
+    }
 }

@@ -68,12 +68,17 @@ pub(super) fn call_of(
             range: at(range)?,
             on: *on,
         },
-        Op::UffdCopy { range, source } => Call::UffdCopy {
+        Op::UffdCopy { range, source, wp } => Call::UffdCopy {
             range: at(range)?,
             source: match source {
                 CopySource::Memory(from) => UffdCopySource::Memory(at(from)?.addr),
                 CopySource::Value(value) => UffdCopySource::Value(*value),
             },
+            wp: *wp,
+        },
+        Op::UffdContinue { range, wp } => Call::UffdContinue {
+            range: at(range)?,
+            wp: *wp,
         },
         Op::UffdZeropage(range) => Call::UffdZeropage(at(range)?),
         Op::UffdPoison(range) => Call::UffdPoison(at(range)?),

@@ -143,9 +143,18 @@ impl Reader<'_> {
             }
             "uffd_copy" => {
                 let source = self.copy_source(cx);
+                let wp = self.opt(cx, "wp", scalar::boolean);
                 Op::UffdCopy {
                     range: range?,
                     source: source?,
+                    wp: wp?.unwrap_or(false),
+                }
+            }
+            "uffd_continue" => {
+                let wp = self.opt(cx, "wp", scalar::boolean);
+                Op::UffdContinue {
+                    range: range?,
+                    wp: wp?.unwrap_or(false),
                 }
             }
             "uffd_move" => {

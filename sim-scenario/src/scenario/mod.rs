@@ -201,5 +201,5 @@ macro_rules! bool_features {
 bool_features! {
     merge_unfaulted_target multi_vma_mremap maybe_guard sticky_flags softdirty_sticky
     modify_keeps_sticky atomic_flags guard_vma_lock collapse_checks_guard mremap_source_anon_vma
-    uffd_copy_keeps_guard collapse_skips_empty stale_vma_flags
+    uffd_copy_keeps_guard collapse_skips_empty collapse_writes_back mprotect_rows stale_vma_flags
 }

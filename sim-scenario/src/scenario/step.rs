@@ -108,6 +108,15 @@ pub enum Op {
         range: RangeExpr,
         /// From where.
         source: CopySource,
+        /// Write-protected.
+        wp: bool,
+    },
+    /// `uffd_continue`.
+    UffdContinue {
+        /// Where.
+        range: RangeExpr,
+        /// Write-protected.
+        wp: bool,
     },
     /// `uffd_zeropage`.
     UffdZeropage(RangeExpr),
@@ -214,6 +223,7 @@ impl Op {
             Self::UffdUnregister(_) => "uffd_unregister",
             Self::UffdWriteprotect { .. } => "uffd_writeprotect",
             Self::UffdCopy { .. } => "uffd_copy",
+            Self::UffdContinue { .. } => "uffd_continue",
             Self::UffdZeropage(_) => "uffd_zeropage",
             Self::UffdPoison(_) => "uffd_poison",
             Self::UffdMove { .. } => "uffd_move",

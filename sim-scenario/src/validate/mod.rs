@@ -267,8 +267,9 @@ fn ranges_of(op: &Op) -> Vec<&RangeExpr> {
         | Op::VmaName { range, .. }
         | Op::UffdRegister { range, .. }
         | Op::UffdWriteprotect { range, .. }
+        | Op::UffdContinue { range, .. }
         | Op::Access { range, .. } => vec![range],
-        Op::UffdCopy { range, source } => match source {
+        Op::UffdCopy { range, source, .. } => match source {
             CopySource::Memory(from) => vec![range, from],
             CopySource::Value(_) => vec![range],
         },

@@ -74,6 +74,7 @@ classes! {
     AnonVmas = (4, Never, "the arena of anon_vmas"),
     PageTable = (5, Ordered, "a page table: PMD table, then PTE table; two PTE tables by number"),
     Swap = (6, Never, "the places in swap"),
+    FolioCounts = (6, Never, "the counts of mappings of huge pages"),
     Lru = (6, Never, "pages that wait for reclaim's lists"),
     FrameCache = (7, Never, "a thread's free frames"),
     FreeFrames = (8, Never, "the free frames"),

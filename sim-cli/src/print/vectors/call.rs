@@ -56,13 +56,14 @@ fn arguments(call: &Call, setup: &Setup, child: Option<&str>) -> Fields {
         Call::VmaName { range, label } => with(range, [("label", json!(label))]),
         Call::UffdRegister { range, mode } => with(range, [("mode", json!(mode.bits()))]),
         Call::UffdWriteprotect { range, on } => with(range, [("on", json!(on))]),
-        Call::UffdCopy { range, source } => with(
-            range,
-            [match source {
+        Call::UffdCopy { range, source, wp } => {
+            let source = match source {
                 UffdCopySource::Memory(from) => ("from", hex(from.get())),
                 UffdCopySource::Value(value) => ("value", json!(value)),
-            }],
-        ),
+            };
+            with(range, [source, ("wp", json!(wp))])
+        }
+        Call::UffdContinue { range, wp } => with(range, [("wp", json!(wp))]),
         Call::UffdMove { range, from } => with(range, [("from", hex(from.get()))]),
         Call::Access { range, access } => match access {
             Access::Write(value) => with(range, [("value", json!(value))]),

@@ -111,6 +111,16 @@ fn collapse<A: Arch, S: VmaStore>(
     }
 }
 
+/// A dirty page of a file is in the way. That Linux starts to write the file back, without waiting,
+/// means here that it is written.
+fn dirty<A: Arch, S: VmaStore>(machine: &Machine<A, S>, object: &FileObject) -> ScanResult {
+    if machine.shared().features().collapse_writes_back {
+        return ScanResult::PageDirtyOrWriteback;
+    }
+    file::write_back(machine, object.file(), 0, u64::MAX);
+    ScanResult::Fail
+}
+
 /// Unmaps the old pages everywhere, copies them, and puts the huge page in their place.
 fn fill<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
@@ -125,8 +135,10 @@ fn fill<A: Arch, S: VmaStore>(
     for_each_mapping(machine, object.file(), (first, end), |pager, vma, part| {
         pager.zap(vma, part, mode);
     });
-    if let Some(result) = failure {
-        return Err(result);
+    match failure {
+        Some(ScanResult::PageDirtyOrWriteback) => return Err(dirty(machine, object)),
+        Some(result) => return Err(result),
+        None => {}
     }
     if pages.contains(&None) && somebody_waits(machine, object.file(), first) {
         return Err(ScanResult::ExceedNonePte);
@@ -184,7 +196,7 @@ fn page<A: Arch>(
     };
     let meta = pager.frames().meta(pfn);
     if !is_shmem && meta.has(FrameFlags::DIRTY) {
-        return Err(ScanResult::Fail);
+        return Err(ScanResult::PageDirtyOrWriteback);
     }
     Ok(Some(meta.tag()))
 }

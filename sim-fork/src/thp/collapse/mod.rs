@@ -84,7 +84,12 @@ fn try_block<A: Arch, S: VmaStore>(
     };
     let first = mm.vma(id).pgoff_of(at).get();
     drop(mm);
-    match file::scan(machine, &pager, (file, first), by) {
+    let mut result = file::scan(machine, &pager, (file, first), by);
+    if by == By::Advice && result == ScanResult::PageDirtyOrWriteback {
+        crate::file::write_back(machine, file, first, first + PMD_PAGES);
+        result = file::scan(machine, &pager, (file, first), by);
+    }
+    match result {
         ScanResult::PteMappedHugepage => mapped::collapse(machine.shared(), space, at, by),
         result => result,
     }

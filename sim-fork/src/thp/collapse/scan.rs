@@ -4,7 +4,7 @@
 use sim_sync::prim::atomic::{AtomicU64, Ordering::Acquire};
 
 use sim_core::{ScanResult, VirtAddr, VmFlags, Vma};
-use sim_pagetable::{Arch, Entry, FrameFlags, Frames, HUGE_PAGES, Leaf, Pfn, VaRange};
+use sim_pagetable::{Arch, Entry, FrameFlags, Frames, HUGE_PAGES, Leaf, Pfn};
 
 use super::{By, has_uffd, range_of, require_table};
 use crate::folio;
@@ -51,7 +51,7 @@ pub(super) fn scan<A: Arch>(
         if entry.is_none() || is_zero(entry) {
             found.count_empty(pager, vma, by)?;
         } else if entry.is_present() {
-            counted = found.count_pages(pager, range, rest, by)?;
+            counted = found.count_pages(pager, rest, by)?;
         } else {
             found.count_unmapped(pager, entry, by)?;
         }
@@ -110,12 +110,11 @@ impl Found {
     fn count_pages<A: Arch>(
         &mut self,
         pager: &Pager<'_, A>,
-        block: VaRange,
         entries: &[Entry<A>],
         by: By,
     ) -> Result<usize, ScanResult> {
         let before = *self;
-        let pfn = self.count_page(pager, block, entries[0], by)?;
+        let pfn = self.count_page(pager, entries[0], by)?;
         let batch = Entry::batch(entries);
         if pager.frames().is_large(pfn) || batch == 1 {
             return Ok(1);
@@ -137,7 +136,6 @@ impl Found {
     fn count_page<A: Arch>(
         &mut self,
         pager: &Pager<'_, A>,
-        block: VaRange,
         entry: Entry<A>,
         by: By,
     ) -> Result<Pfn, ScanResult> {
@@ -150,7 +148,7 @@ impl Found {
         if !flags.contains(FrameFlags::ANON) {
             return Err(ScanResult::PageAnon);
         }
-        if by == By::Khugepaged && is_shared(pager, block, pfn) {
+        if by == By::Khugepaged && pager.frames().is_maybe_shared(pfn) {
             self.shared += 1;
             if by.exceeds(self.shared, pager.shared.setup.thp.max_ptes_shared) {
                 return Err(ScanResult::ExceedSharedPte);
@@ -194,24 +192,4 @@ impl Looked {
             maps: info.maps,
         }
     }
-}
-
-/// Does any other process map a part of the page's folio? (`folio_maybe_mapped_shared()`)
-/// DEVIATION: a large folio that one process maps at several places counts as shared; Linux keeps
-/// count of two processes for each folio.
-fn is_shared<A: Arch>(pager: &Pager<'_, A>, block: VaRange, pfn: Pfn) -> bool {
-    let frames = pager.frames();
-    if !frames.is_large(pfn) {
-        return frames.page_mapcount(pfn) > 1;
-    }
-    let head = frames.head(pfn);
-    let Leaf::Table(table) = pager.tables().leaf(block.start()) else {
-        return false;
-    };
-    let of_folio = |pfn: Pfn| pfn.has_meta() && frames.head(pfn) == head;
-    let own = table
-        .slots(block)
-        .filter(|slot| slot.get().pfn().is_some_and(of_folio))
-        .count();
-    own as u32 != frames.folio_mapcount(head)
 }

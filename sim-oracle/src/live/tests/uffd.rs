@@ -15,6 +15,7 @@ fn copy(page: u64) -> Call {
     Call::UffdCopy {
         range: at(page, 1),
         source: UffdCopySource::Value(7),
+        wp: false,
     }
 }
 

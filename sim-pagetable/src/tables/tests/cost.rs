@@ -4,7 +4,9 @@ use sim_sync::prim::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::{memory, read_write};
-use crate::{Arch, Arm64, CopyRun, Entry, FrameFlags, Leaf, PageTables, Pfn, Va, VaRange, X86_64};
+use crate::{
+    Arch, Arm64, CopyRun, Entry, FrameFlags, Leaf, PageTables, Pfn, Sharer, Va, VaRange, X86_64,
+};
 
 const GIB: u64 = 1 << 30;
 
@@ -17,7 +19,7 @@ fn map_and_fork<A: Arch>() {
     for va in all.page_addresses() {
         let flags = FrameFlags::ANON | FrameFlags::ANON_EXCLUSIVE | FrameFlags::SWAPBACKED;
         let pfn = frames.alloc(flags).unwrap();
-        frames.map_page(pfn);
+        frames.map_page(pfn, Sharer::new(0));
         let Leaf::Table(table) = parent.leaf_alloc(va).unwrap() else {
             panic!("no huge pages here")
         };
@@ -31,7 +33,7 @@ fn map_and_fork<A: Arch>() {
         for (from, to) in parent.iter().zip(child) {
             let entry = Entry::<A>::from_raw(from.load(Relaxed));
             let pfn = entry.pfn().ok_or(())?;
-            frames.dup_page(pfn);
+            frames.dup_page(pfn, Sharer::new(0));
             let shared = entry.wrprotect();
             from.store(shared.raw(), Relaxed);
             to.store(shared.mk_old().raw(), Relaxed);
