@@ -98,6 +98,7 @@ impl<'a, A: Arch> Pager<'a, A> {
     }
 
     /// Stores the first byte of a frame.
+    #[inline]
     pub(crate) fn store(&self, pfn: Pfn, byte: u8) {
         if pfn.has_meta() {
             let meta = self.frames().meta(pfn);
@@ -108,6 +109,7 @@ impl<'a, A: Arch> Pager<'a, A> {
     }
 
     /// Allocates a frame. Where RAM is used up, whoever made the call reclaims and tries again.
+    #[inline]
     pub(crate) fn alloc_frame(&self, flags: FrameFlags) -> Result<Pfn, FaultError> {
         Ok(self.frames().alloc(flags)?)
     }
@@ -150,6 +152,7 @@ impl<'a, A: Arch> Pager<'a, A> {
     }
 
     /// The same for a new anonymous page (`folio_add_new_anon_rmap()`, `folio_add_lru_vma()`).
+    #[inline]
     pub(crate) fn account_new(&self, vma: &Vma, pfn: Pfn) {
         self.frames().map_page(pfn, self.sharer());
         self.rss().add(RssKind::Anon, 1);
