@@ -47,6 +47,8 @@ pub enum ScanResult {
     PageCount,
     /// A page on no reclaim list (`hpage_collapse_scan_pmd()`).
     PageLru,
+    /// A page is being read from swap (`__collapse_huge_page_swapin()`).
+    PageLock,
     /// There is no VMA any more (`hugepage_vma_revalidate()`).
     VmaNull,
     /// The VMA does not hold the block any more (`hugepage_vma_revalidate()`).
@@ -84,6 +86,7 @@ impl ScanResult {
         Self::PageCompound,
         Self::PageCount,
         Self::PageLru,
+        Self::PageLock,
         Self::VmaNull,
         Self::AddressRange,
         Self::VmaCheck,
@@ -113,6 +116,7 @@ impl ScanResult {
             Self::PageCompound => "scan_page_compound",
             Self::PageCount => "scan_page_count",
             Self::PageLru => "scan_page_lru",
+            Self::PageLock => "scan_page_lock",
             Self::VmaNull => "scan_vma_null",
             Self::AddressRange => "scan_address_range",
             Self::VmaCheck => "scan_vma_check",
@@ -141,7 +145,8 @@ impl ScanResult {
             | Self::PageNull
             | Self::PageCompound
             | Self::PageCount
-            | Self::PageLru => true,
+            | Self::PageLru
+            | Self::PageLock => true,
             Self::PteMappedHugepage
             | Self::PmdNone
             | Self::ExceedNonePte
@@ -163,7 +168,9 @@ impl ScanResult {
         match self {
             Self::AllocHugePageFail => Errno::ENOMEM,
             Self::ExceedNonePte => Errno::EBUSY,
-            Self::PageCount | Self::PageLru | Self::PageDirtyOrWriteback => Errno::EAGAIN,
+            Self::PageCount | Self::PageLru | Self::PageDirtyOrWriteback | Self::PageLock => {
+                Errno::EAGAIN
+            }
             Self::Succeed
             | Self::PmdMapped
             | Self::PteMappedHugepage

@@ -147,19 +147,25 @@ pub enum SwapDevice {
     /// Compressed memory, which answers at once.
     #[default]
     Zram,
+    /// A partition of a disk.
+    Disk,
     /// A file on a disk.
     File,
 }
 
 impl SwapDevice {
     /// Every device with its name in scenarios.
-    pub const NAMES: &'static [(&'static str, Self)] =
-        &[("zram", Self::Zram), ("file", Self::File)];
+    pub const NAMES: &'static [(&'static str, Self)] = &[
+        ("zram", Self::Zram),
+        ("disk", Self::Disk),
+        ("file", Self::File),
+    ];
 
     /// Its name in scenarios.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Zram => "zram",
+            Self::Disk => "disk",
             Self::File => "file",
         }
     }
@@ -168,14 +174,14 @@ impl SwapDevice {
     pub const fn is_synchronous(self) -> bool {
         match self {
             Self::Zram => true,
-            Self::File => false,
+            Self::Disk | Self::File => false,
         }
     }
 
     /// Can it take huge pages whole (`SWP_BLKDEV`)?
     pub const fn takes_huge_pages(self) -> bool {
         match self {
-            Self::Zram => true,
+            Self::Zram | Self::Disk => true,
             Self::File => false,
         }
     }

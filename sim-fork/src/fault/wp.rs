@@ -1,7 +1,7 @@
 //! Writes to write-protected pages (`mm/memory.c: do_wp_page()`, 6.19).
 
 use sim_core::{UffdFeatures, VmFlags};
-use sim_pagetable::{Arch, Entry, FrameFlags, Pfn};
+use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Pfn};
 
 use super::Fault;
 use crate::error::FaultError;
@@ -110,11 +110,16 @@ impl<A: Arch> Pager<'_, A> {
     }
 
     /// Are all references to a large folio mappings of this process? One of which a single page is
-    /// left is given up (`__wp_can_reuse_large_anon_folio()`).
+    /// left is given up (`__wp_can_reuse_large_anon_folio()`). Those of the swap cache can be got rid
+    /// of here, too.
     fn may_reuse_large(&self, pfn: Pfn) -> bool {
         let frames = self.frames();
-        let mappings = frames.folio_mapcount(pfn);
-        mappings > 1 && !frames.is_maybe_shared(pfn) && mappings == frames.refs(pfn)
+        let head = frames.head(pfn);
+        let mappings = frames.folio_mapcount(head);
+        let swapped = frames.meta(head).has(FrameFlags::SWAPCACHE);
+        let cached = u32::from(swapped) * HUGE_PAGES as u32;
+        let ours = mappings > 1 && !frames.is_maybe_shared(head);
+        ours && mappings + cached == frames.refs(head) && (!swapped || self.shared.free_swap(head))
     }
 
     /// `mm/memory.c: wp_page_copy()`.

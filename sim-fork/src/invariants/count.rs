@@ -151,7 +151,7 @@ pub(super) fn caches(shared: &Shared, frames: &mut Frames, places: &mut Places) 
     }
     for (_, page) in shared.swap.used() {
         if let Some(pfn) = page.cached {
-            frames.entry(pfn).or_default().refs += 1;
+            frames.entry(shared.frames.head(pfn)).or_default().refs += 1;
         }
     }
 }

@@ -156,9 +156,12 @@ fn unmap_anon<A: Arch>(
     let meta = pager.frames().meta(pfn);
     match to {
         WayOut::Dropped => {
+            if entry.is_dirty() {
+                folio::mark_dirty(pager.frames(), pfn);
+            }
             // Droppable memory goes even if it was written.
             let wanted = !vma.flags().contains(VmFlags::DROPPABLE);
-            if wanted && (entry.is_dirty() || meta.has(FrameFlags::DIRTY)) {
+            if wanted && meta.has(FrameFlags::DIRTY) {
                 meta.set_flags(FrameFlags::SWAPBACKED | FrameFlags::ACTIVE);
                 return false;
             }

@@ -1,14 +1,13 @@
 //! Swapping out a huge page whole (`mm/vmscan.c: shrink_folio_list()`, `mm/rmap.c:
 //! try_to_unmap_one()`, 6.18).
 
-use sim_core::Vma;
+use sim_core::{VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, FrameFlags, HUGE_PAGES, Leaf, Pfn, PteSlot, SwapSlot, VaRange};
 
-use crate::pageops::ZapMode;
+use crate::folio;
 use crate::pager::Pager;
 use crate::rss::RssKind;
 use crate::thp;
-use crate::va::page_range;
 
 /// What became of a huge page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,9 +30,10 @@ pub(crate) fn pageout_whole<A: Arch>(
         return Whole::Settled;
     }
     if !flags.contains(FrameFlags::SWAPBACKED) {
-        return free_whole(pager, vma, block, head);
+        free_whole(pager, vma, block, head);
+        return Whole::Settled;
     }
-    let Some(first) = pager.shared.swap.alloc_huge() else {
+    let Some(first) = pager.shared.enter_swap(head) else {
         return Whole::Split;
     };
     thp::mapping::split(pager, vma, block.start());
@@ -44,31 +44,48 @@ pub(crate) fn pageout_whole<A: Arch>(
         let page = Pager::<A>::normal_page(slot.get());
         let index = page.and_then(|pfn| pfn.get().checked_sub(head.get()));
         if let Some((pfn, index)) = page.zip(index.filter(|&index| index < HUGE_PAGES)) {
-            let place = SwapSlot {
-                offset: first.offset + index,
-                ..first
-            };
-            swap_out_part(pager, vma, slot, (pfn, place));
+            swap_out_part(pager, vma, slot, (pfn, first.add(index)));
         }
+    }
+    drop(table);
+    pager.frames().meta(head).clear_flags(FrameFlags::ACTIVE);
+    if !pager.shared.write_to_swap(head, first) {
+        pager.shared.lru.add_large(pager.frames());
     }
     Whole::Settled
 }
 
-/// What was freed lazily goes, unless it was written since. Either way its mapping is split.
-fn free_whole<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, block: VaRange, head: Pfn) -> Whole {
-    let Leaf::Huge(slot) = pager.tables().leaf(block.start()) else {
-        return Whole::Split;
+/// What was freed lazily goes, unless a page of it was written since (`mm/rmap.c:
+/// folio_unmap_pte_batch()`). A huge mapping is split for that.
+fn free_whole<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, block: VaRange, head: Pfn) {
+    thp::mapping::split(pager, vma, block.start());
+    let Leaf::Table(table) = pager.tables().leaf(block.start()) else {
+        return;
     };
     let meta = pager.frames().meta(head);
-    let written = slot.entry().is_dirty() || meta.has(FrameFlags::DIRTY);
-    drop(slot);
-    thp::mapping::split(pager, vma, block.start());
-    if written {
-        meta.set_flags(FrameFlags::SWAPBACKED | FrameFlags::ACTIVE | FrameFlags::DIRTY);
-    } else {
-        pager.zap(vma, page_range(block), ZapMode::Discard);
+    let mapped = || {
+        let slots = table.slots(block);
+        slots.filter_map(|slot| Some((slot, Pager::<A>::normal_page(slot.get())?)))
+    };
+    let dirty = mapped().any(|(slot, _)| slot.get().is_dirty());
+    let young = mapped().any(|(slot, _)| slot.get().is_young());
+    if dirty {
+        folio::mark_dirty(pager.frames(), head);
     }
-    Whole::Settled
+    if meta.has(FrameFlags::DIRTY) && !vma.flags().contains(VmFlags::DROPPABLE) {
+        meta.set_flags(FrameFlags::SWAPBACKED | FrameFlags::ACTIVE);
+        // The entries come back, all with the bits of all.
+        for (slot, _) in mapped() {
+            let old = slot.get();
+            let old = if young { old.mk_young() } else { old };
+            slot.set(if dirty { old.mk_dirty() } else { old });
+        }
+        return;
+    }
+    for (slot, pfn) in mapped() {
+        slot.set(Entry::NONE);
+        pager.account_reclaimed(vma, pfn, RssKind::Anon);
+    }
 }
 
 /// One entry becomes a swap entry.
@@ -78,14 +95,15 @@ fn swap_out_part<A: Arch>(
     slot: PteSlot<'_, A>,
     (pfn, place): (Pfn, SwapSlot),
 ) {
+    let old = slot.get();
     let meta = pager.frames().meta(pfn);
-    pager.shared.swap.fill(place, meta.tag());
-    slot.set(swap_entry(
-        slot.get(),
-        place,
-        meta.has(FrameFlags::ANON_EXCLUSIVE),
-    ));
+    pager.shared.swap.duplicate(place);
+    if old.is_dirty() {
+        folio::mark_dirty(pager.frames(), pfn);
+    }
+    let exclusive = meta.has(FrameFlags::ANON_EXCLUSIVE);
     meta.clear_flags(FrameFlags::ANON_EXCLUSIVE);
+    slot.set(swap_entry(old, place, exclusive));
     pager.rss().add(RssKind::Swap, 1);
     pager.account_reclaimed(vma, pfn, RssKind::Anon);
 }

@@ -5,84 +5,99 @@
 //!   the page is still there afterwards, until memory is short or it is reclaimed once more;
 //! - a fault, or `MADV_WILLNEED`, reads a page that is not there into it. What one entry alone has is
 //!   not put there if the device answers at once;
+//! - a huge page has as many places one after the other, and enters and leaves whole;
 //! - it leaves when the last entry is gone and nobody maps it, or somebody needs to be alone with it.
 
-use sim_pagetable::{FrameFlags, Pfn};
+use sim_pagetable::{FrameFlags, HUGE_PAGES, Pfn};
 
 use super::{Placed, SwapId};
 use crate::folio;
 use crate::shared::Shared;
 
 impl Shared {
-    /// Gives an anonymous page, or one of shared memory that is about to leave the page cache, a place
-    /// in swap and makes it dirty, so that it is written (`folio_alloc_swap()`); `None` if swap is
-    /// full. A page that has a place keeps it.
-    pub(crate) fn enter_swap(&self, pfn: Pfn) -> Option<SwapId> {
-        match self.swap.place_for(pfn)? {
+    /// Gives a folio of anonymous memory, or of shared memory that is about to leave the page cache,
+    /// a place in swap and makes it dirty, so that it is written (`folio_alloc_swap()`); `None` if
+    /// swap is full. A folio that has a place keeps it. The first of its places.
+    pub(crate) fn enter_swap(&self, head: Pfn) -> Option<SwapId> {
+        let placed = if self.frames.is_large(head) {
+            self.swap.places_for_huge(head)
+        } else {
+            self.swap.place_for(head)
+        };
+        match placed? {
             Placed::Already(place) => Some(place),
             Placed::Now(place) => {
-                self.frames.get(pfn);
-                self.frames.meta(pfn).set_flags(FrameFlags::SWAPCACHE);
-                folio::mark_dirty(&self.frames, pfn);
+                self.frames.get_many(head, self.pages_of(head));
+                self.frames.meta(head).set_flags(FrameFlags::SWAPCACHE);
+                folio::mark_dirty(&self.frames, head);
                 Some(place)
             }
         }
     }
 
-    /// Writes a page that nobody maps any more to its place, and lets go of it if it is written at
+    /// Writes a folio that nobody maps any more to its places, and lets go of it if it is written at
     /// once (`mm/vmscan.c: pageout()`, `__remove_mapping()`). True if so.
     ///
-    /// Pages of zeroes are not written at all (`mm/page_io.c: swap_writeout()`).
-    pub(crate) fn write_to_swap(&self, pfn: Pfn, place: SwapId) -> bool {
-        let meta = self.frames.meta(pfn);
+    /// What holds nothing but zeroes is not written at all (`mm/page_io.c: swap_writeout()`).
+    pub(crate) fn write_to_swap(&self, head: Pfn, place: SwapId) -> bool {
+        let meta = self.frames.meta(head);
         if meta.has(FrameFlags::DIRTY) {
-            self.swap.fill(place, meta.tag());
+            let content = |pfn: &Pfn| self.frames.meta(*pfn).tag();
+            let contents: Vec<u32> = self.folio(head).iter().map(content).collect();
+            let zeroes = contents.iter().all(|&content| content == 0);
+            for (content, i) in contents.into_iter().zip(0..) {
+                self.swap.fill(place.add(i), content, zeroes);
+            }
             meta.clear_flags(FrameFlags::DIRTY);
-            if meta.tag() != 0 && !self.swap.device().is_synchronous() {
+            if !zeroes && !self.swap.device().is_synchronous() {
                 return false;
             }
         }
-        self.drop_from_swap_cache(pfn)
+        self.drop_from_swap_cache(head)
     }
 
-    /// Takes a page that only the swap cache refers to and that was written out of it. True if so.
-    pub(crate) fn drop_from_swap_cache(&self, pfn: Pfn) -> bool {
-        let clean = !self.frames.meta(pfn).has(FrameFlags::DIRTY);
-        let gone = clean && self.frames.refs(pfn) == 1 && self.swap.remove(pfn, false);
+    /// Takes a folio that only the swap cache refers to and that was written out of it. True if so.
+    pub(crate) fn drop_from_swap_cache(&self, head: Pfn) -> bool {
+        let clean = !self.frames.meta(head).has(FrameFlags::DIRTY);
+        let alone = self.frames.refs(head) == self.pages_of(head);
+        let gone = clean && alone && self.swap.remove(&self.folio(head), false);
         if gone {
-            self.left_swap_cache(pfn);
+            self.left_swap_cache(head);
         }
         gone
     }
 
-    /// Gives the place of a page back if no entry refers to it any more (`folio_free_swap()`). True
-    /// if so: the page is the only copy of what it contains then.
-    pub(crate) fn free_swap(&self, pfn: Pfn) -> bool {
-        let freed = self.swap.remove(pfn, true);
+    /// Gives the places of a folio back if no entry refers to one of them any more
+    /// (`folio_free_swap()`). True if so: the folio is the only copy of what it contains then.
+    pub(crate) fn free_swap(&self, head: Pfn) -> bool {
+        let freed = self.swap.remove(&self.folio(head), true);
         if freed {
-            folio::mark_dirty(&self.frames, pfn);
-            self.left_swap_cache(pfn);
+            folio::mark_dirty(&self.frames, head);
+            self.left_swap_cache(head);
         }
         freed
     }
 
-    /// A page has been unmapped for good: its place is given back unless other entries refer to it
-    /// (`free_swap_cache()`).
+    /// A page has been unmapped for good: if nobody maps any of its folio, its place is given back
+    /// unless other entries refer to it (`free_swap_cache()`).
     #[inline]
     pub(crate) fn free_swap_if_unmapped(&self, pfn: Pfn) {
-        let in_cache = self.frames.meta(pfn).has(FrameFlags::SWAPCACHE);
-        if in_cache && self.frames.page_mapcount(pfn) == 0 {
-            self.free_swap(pfn);
+        let head = self.frames.head(pfn);
+        let in_cache = self.frames.meta(head).has(FrameFlags::SWAPCACHE);
+        if in_cache && self.frames.folio_mapcount(head) == 0 {
+            self.free_swap(head);
         }
     }
 
-    /// An entry for a place is gone. With the last one goes the page in the swap cache, unless
+    /// An entry for a place is gone. With the last one goes the folio in the swap cache, unless
     /// somebody maps it and there is plenty of swap (`free_swap_and_cache()`).
     pub(crate) fn free_swap_and_cache(&self, slot: SwapId) {
-        if let Some(pfn) = self.swap.release(slot)
-            && (self.frames.page_mapcount(pfn) == 0 || self.swap.is_full())
-        {
-            self.free_swap(pfn);
+        let Some(pfn) = self.swap.release(slot) else {
+            return;
+        };
+        let head = self.frames.head(pfn);
+        if self.frames.folio_mapcount(head) == 0 || self.swap.is_full() {
+            self.free_swap(head);
         }
     }
 
@@ -125,18 +140,47 @@ impl Shared {
 
     /// Drops pages that only the swap cache has (they are last on reclaim's lists); how many.
     pub(crate) fn shrink_swap_cache(&self, wanted: u64) -> u64 {
+        let cached = self.swap.cached_pages();
+        let heads = cached
+            .into_iter()
+            .filter(|&pfn| self.frames.head(pfn) == pfn);
         let mut dropped = 0;
-        for pfn in self.swap.cached_pages() {
-            if dropped == wanted {
+        for head in heads.collect::<Vec<_>>() {
+            if dropped >= wanted {
                 break;
             }
-            dropped += u64::from(self.drop_from_swap_cache(pfn));
+            let pages = self.pages_of(head);
+            if self.drop_from_swap_cache(head) {
+                dropped += u64::from(pages);
+            }
         }
         dropped
     }
 
-    fn left_swap_cache(&self, pfn: Pfn) {
-        self.frames.meta(pfn).clear_flags(FrameFlags::SWAPCACHE);
-        self.frames.put(pfn);
+    /// Is the page of a place in the swap cache, as a part of a huge page?
+    pub(crate) fn is_part_of_huge(&self, slot: SwapId) -> bool {
+        let page = self.swap.get(slot).and_then(|page| page.cached);
+        page.is_some_and(|pfn| self.frames.is_large(pfn))
+    }
+
+    fn left_swap_cache(&self, head: Pfn) {
+        self.frames.meta(head).clear_flags(FrameFlags::SWAPCACHE);
+        for _ in 0..self.pages_of(head) {
+            self.frames.put(head);
+        }
+    }
+
+    /// How many pages a folio has (`folio_nr_pages()`).
+    pub(crate) fn pages_of(&self, head: Pfn) -> u32 {
+        if self.frames.is_large(head) {
+            HUGE_PAGES as u32
+        } else {
+            1
+        }
+    }
+
+    fn folio(&self, head: Pfn) -> Vec<Pfn> {
+        let pages = 0..u64::from(self.pages_of(head));
+        pages.map(|i| head.add(i)).collect()
     }
 }

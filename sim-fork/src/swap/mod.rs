@@ -29,6 +29,8 @@ pub struct SwapPage {
     pub refs: u32,
     /// What it contains.
     pub content: u32,
+    /// It was swapped out with a folio of nothing but zeroes, which was not written (`zeromap`).
+    pub zeroes: bool,
     /// The frame that holds the same page (the swap cache).
     pub cached: Option<Pfn>,
 }
@@ -97,24 +99,20 @@ impl Swap {
         }
         let offset = inner.free.pop().unwrap_or(inner.fresh);
         inner.fresh = inner.fresh.max(offset + 1);
-        let page = SwapPage {
-            refs: 0,
-            content: 0,
-            cached: Some(pfn),
-        };
-        inner.used.insert(offset, page);
-        inner.cached.insert(pfn, offset);
+        inner.add(offset, pfn);
         Some(Placed::Now(place(offset)))
     }
 
-    /// Takes places for a huge page, one after the other and aligned, each with a reference;
-    /// `None` if there are not so many left, or
-    /// the area is a file. What they contain is [filled in](Self::fill) later.
-    pub(crate) fn alloc_huge(&self) -> Option<SwapId> {
+    /// The same for a huge page: its first place, which is aligned; the others follow. `None`, too, if
+    /// there are not so many together, or the device takes no huge pages.
+    pub(crate) fn places_for_huge(&self, head: Pfn) -> Option<Placed> {
         if !self.device.takes_huge_pages() {
             return None;
         }
         let mut inner = self.inner.lock();
+        if let Some(&offset) = inner.cached.get(&head) {
+            return Some(Placed::Already(place(offset)));
+        }
         let places = |first: u64| first..first + HUGE_PAGES;
         let first = (HUGE_PAGES..self.pages)
             .step_by(HUGE_PAGES as usize)
@@ -126,21 +124,17 @@ impl Swap {
             inner.free.splice(0..0, skipped.rev());
             inner.fresh = first + HUGE_PAGES;
         }
-        for offset in first..first + HUGE_PAGES {
-            let page = SwapPage {
-                refs: 1,
-                content: 0,
-                cached: None,
-            };
-            inner.used.insert(offset, page);
+        for i in 0..HUGE_PAGES {
+            inner.add(first + i, head.add(i));
         }
-        Some(place(first))
+        Some(Placed::Now(place(first)))
     }
 
-    /// Writes a place in use.
-    pub(crate) fn fill(&self, slot: SwapId, content: u32) {
+    /// Writes a place in use; `zeroes`: there is nothing to be written.
+    pub(crate) fn fill(&self, slot: SwapId, content: u32, zeroes: bool) {
         if let Some(page) = self.inner.lock().used.get_mut(&slot.offset) {
             page.content = content;
+            page.zeroes = zeroes;
         }
     }
 
@@ -193,25 +187,29 @@ impl Swap {
         true
     }
 
-    /// Takes a page out of the swap cache if it is there; the place is given back if no entry refers
-    /// to it. With `unneeded`, only if so. True if it was there; the cache's reference is the
-    /// caller's then.
-    pub(crate) fn remove(&self, pfn: Pfn, unneeded: bool) -> bool {
+    /// Takes pages that follow each other, a folio, out of the swap cache if they are there; places
+    /// are given back if no entry refers to them. With `unneeded`, only if so for all. True if they
+    /// were there; the cache's references are the caller's then.
+    pub(crate) fn remove(&self, folio: &[Pfn], unneeded: bool) -> bool {
         let mut inner = self.inner.lock();
-        let Some(&offset) = inner.cached.get(&pfn) else {
-            return false;
-        };
-        let Some(page) = inner.used.get_mut(&offset) else {
-            return false;
-        };
-        let needed = page.refs != 0;
-        if needed && unneeded {
+        let places: Option<Vec<u64>> = folio
+            .iter()
+            .map(|pfn| inner.cached.get(pfn).copied())
+            .collect();
+        let Some(places) = places else { return false };
+        let needed = |offset| inner.used.get(offset).is_some_and(|page| page.refs != 0);
+        if unneeded && places.iter().any(needed) {
             return false;
         }
-        page.cached = None;
-        inner.cached.remove(&pfn);
-        if !needed {
-            inner.forget(offset);
+        for (pfn, offset) in folio.iter().zip(places) {
+            inner.cached.remove(pfn);
+            let Some(page) = inner.used.get_mut(&offset) else {
+                continue;
+            };
+            page.cached = None;
+            if page.refs == 0 {
+                inner.forget(offset);
+            }
         }
         true
     }
@@ -230,6 +228,18 @@ impl Swap {
 }
 
 impl Inner {
+    /// Gives a place to a page, which is in the swap cache then. No entry refers to it yet.
+    fn add(&mut self, offset: u64, pfn: Pfn) {
+        let page = SwapPage {
+            refs: 0,
+            content: 0,
+            zeroes: false,
+            cached: Some(pfn),
+        };
+        self.used.insert(offset, page);
+        self.cached.insert(pfn, offset);
+    }
+
     /// Gives a place back.
     fn forget(&mut self, offset: u64) {
         self.used.remove(&offset);

@@ -75,11 +75,12 @@ impl Folio {
         part.map(va_range)
     }
 
-    /// References that are no mappings: those of the page cache.
-    const fn cached(self) -> u32 {
+    /// References that are no mappings: those of the page cache, or of the swap cache.
+    fn cached(self, frames: &Frames) -> u32 {
+        let swapped = frames.meta(self.head).has(FrameFlags::SWAPCACHE);
         match self.object {
-            None => 0,
-            Some(_) => HUGE_PAGES as u32,
+            None if !swapped => 0,
+            None | Some(_) => HUGE_PAGES as u32,
         }
     }
 }
@@ -92,7 +93,7 @@ pub(crate) fn split<A: Arch, S: VmaStore>(
     held: Held,
 ) -> bool {
     let frames = &machine.shared().frames;
-    if frames.refs(folio.head) != frames.folio_mapcount(folio.head) + folio.cached() {
+    if frames.refs(folio.head) != frames.folio_mapcount(folio.head) + folio.cached(frames) {
         return false;
     }
     let spaces = machine.spaces();
@@ -102,7 +103,7 @@ pub(crate) fn split<A: Arch, S: VmaStore>(
     let sharers = spaces.iter().zip(&locked);
     let sharers = sharers.map(|(space, mm)| (Pager::new(machine.shared(), &space.pages), &**mm));
     match folio.object {
-        None => split_anon(frames, sharers, folio),
+        None => split_anon(machine.shared(), sharers, folio),
         Some(file) => split_object(machine, sharers, folio, file),
     }
 }
@@ -174,10 +175,12 @@ fn mappings<'a, A: Arch, S: VmaStore>(
 }
 
 fn split_anon<'a, A: Arch, S: VmaStore>(
-    frames: &Frames,
+    shared: &Shared,
     sharers: impl Iterator<Item = (Pager<'a, A>, &'a Mm<S>)>,
     folio: Folio,
 ) -> bool {
+    let frames = &shared.frames;
+    let cached = folio.cached(frames);
     let found = mappings(sharers, folio);
     let mut count = 0;
     for mapping in &found {
@@ -188,19 +191,23 @@ fn split_anon<'a, A: Arch, S: VmaStore>(
             }
         });
     }
-    if count != frames.folio_mapcount(folio.head) || count != frames.refs(folio.head) {
+    if count != frames.folio_mapcount(folio.head) || count + cached != frames.refs(folio.head) {
         // Threads that do not wait for mmap_lock are at it.
         debug_assert!(frames.concurrent(), "mappings of {folio:?} were missed");
         return false;
     }
-    if let Some(mapping) = found.first() {
-        mapping.pager.shared.lru.drain_mlocked(frames);
-    }
-    frames.split_folio(folio.head, 0);
+    shared.lru.drain_mlocked(frames);
+    frames.split_folio(folio.head, cached / HUGE_PAGES as u32);
     for mapping in &found {
         mapping.for_each(folio, |slot, pfn| {
             use_zero_page(&mapping.pager, mapping.vma, slot, pfn);
         });
+    }
+    if cached != 0 {
+        // In the swap cache what nobody has any more is not needed.
+        for i in 0..HUGE_PAGES {
+            shared.free_swap_if_unmapped(folio.head.add(i));
+        }
     }
     true
 }
@@ -235,7 +242,7 @@ fn split_object<'a, A: Arch, S: VmaStore>(
         });
     }
     shared.lru.drain_mlocked(frames);
-    if frames.folio_mapcount(folio.head) != 0 || frames.refs(folio.head) != folio.cached() {
+    if frames.folio_mapcount(folio.head) != 0 || frames.refs(folio.head) != folio.cached(frames) {
         return false;
     }
     frames.split_folio(folio.head, 1);

@@ -45,8 +45,12 @@ pub(super) fn move_entry<A: Arch>(
             }
             moved_page(pager, ends, old, page)
         }
-        EntryView::Swap(swapped) if !swapped.exclusive => return Err(Errno::EBUSY.into()),
-        EntryView::Swap(_) => old.with_soft_dirty(true),
+        EntryView::Swap(swapped) => {
+            if !swapped.exclusive || pager.shared.is_part_of_huge(swapped.slot) {
+                return Err(Errno::EBUSY.into());
+            }
+            old.with_soft_dirty(true)
+        }
         EntryView::Marker(_)
         | EntryView::HwPoison(_)
         | EntryView::Migration(_)

@@ -225,6 +225,7 @@ pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
         Mode::Huge => &[
             (Collapse, 6),
             (Write, 8),
+            (Reclaim, 4),
             (Guard, 2),
             (Unguard, 1),
             (Fork, 2),

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sim_core::{Advice, Bytes, Call, SwapDevice};
+use sim_core::{Advice, BackendError, Bytes, Call, FileKind, FileSpec, PMD_SIZE, SwapDevice};
 
 /// The longest time to wait for a disk.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -55,10 +55,13 @@ pub(super) fn device() -> Option<SwapDevice> {
 
 impl Area {
     fn device(&self) -> SwapDevice {
+        let in_memory = ["/dev/zram", "/dev/ram", "/dev/pmem"];
         if self.is_file {
             SwapDevice::File
-        } else {
+        } else if in_memory.iter().any(|name| self.path.starts_with(name)) {
             SwapDevice::Zram
+        } else {
+            SwapDevice::Disk
         }
     }
 
@@ -79,15 +82,36 @@ impl Area {
 pub(super) struct Writeback {
     /// What the disks have to do that take their time (`/sys/dev/block/*/stat`).
     stats: Vec<String>,
+    /// Huge pages may be swapped out whole.
+    takes_huge_pages: bool,
 }
 
 impl Writeback {
     pub(super) fn new() -> Self {
-        let slow = |area: &Area| !area.device().is_synchronous();
-        let areas = areas().into_iter().filter(slow);
+        let areas = areas();
+        let slow = areas.iter().filter(|area| !area.device().is_synchronous());
         Self {
-            stats: areas.filter_map(|area| area.stat()).collect(),
+            stats: slow.filter_map(Area::stat).collect(),
+            takes_huge_pages: areas.iter().any(|area| area.device().takes_huge_pages()),
         }
+    }
+
+    /// Refuses to truncate shared memory of which a huge page may be in swap: 6.18 never comes back
+    /// from it if the new end is within that page (`mm/shmem.c: shmem_undo_range()`).
+    pub(super) fn check(&self, call: &Call, files: &[FileSpec]) -> Result<(), BackendError> {
+        let Call::Truncate { file, size } = call else {
+            return Ok(());
+        };
+        let spec = files.get(file.0 as usize);
+        let shared = spec.filter(|spec| spec.kind == FileKind::Memfd);
+        let large = shared.is_some_and(|spec| spec.size.max(*size).get() >= PMD_SIZE);
+        if large && self.takes_huge_pages {
+            return Err(BackendError::NotSupported(
+                "with swap that takes huge pages, truncating one of shared memory may never end"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     /// After a call that swaps out, waits until that is done.

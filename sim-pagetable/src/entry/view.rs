@@ -27,6 +27,17 @@ pub struct SwapSlot {
     pub offset: u64,
 }
 
+impl SwapSlot {
+    /// The place so many pages further.
+    #[must_use]
+    pub const fn add(self, pages: u64) -> Self {
+        Self {
+            offset: self.offset + pages,
+            ..self
+        }
+    }
+}
+
 /// Rights that a page under migration had.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum MigrationKind {

@@ -4,7 +4,7 @@ use sim_sync::prim::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sim_core::store::VmaStore;
 use sim_core::{Mm, ScanResult, VirtAddr, Vma};
-use sim_pagetable::{Arch, Entry, HUGE_PAGES, Pfn};
+use sim_pagetable::{Arch, Entry, EntryView, HUGE_PAGES, Pfn};
 
 use super::scan::{Found, entries_of, is_zero};
 use super::{By, range_of, require_table, revalidate};
@@ -46,7 +46,8 @@ pub(super) fn collapse<A: Arch, S: VmaStore>(
     }
 }
 
-/// Brings back what is in swap; fails at a marker (`__collapse_huge_page_swapin()`).
+/// Brings back what is in swap; fails at a marker, and where a disk must be waited for
+/// (`__collapse_huge_page_swapin()`).
 fn swap_in<A: Arch, S: VmaStore>(
     pager: &Pager<'_, A>,
     mm: &Mm<S>,
@@ -60,6 +61,11 @@ fn swap_in<A: Arch, S: VmaStore>(
         };
         if entry.is_none() || entry.is_present() {
             continue;
+        }
+        if let EntryView::Swap(swapped) = entry.view()
+            && pager.begin_to_read(swapped.slot)
+        {
+            return Err(ScanResult::PageLock);
         }
         let fault = Fault {
             vma: mm.vma(id),

@@ -158,7 +158,7 @@ impl Found {
             return Err(ScanResult::PageLru);
         }
         let in_swap_cache = u32::from(flags.contains(FrameFlags::SWAPCACHE));
-        if looked.refs != looked.maps + in_swap_cache {
+        if looked.refs != looked.maps + in_swap_cache * looked.pages {
             return Err(ScanResult::PageCount);
         }
         if entry.is_young() || flags.contains(FrameFlags::REFERENCED) {
@@ -173,6 +173,7 @@ struct Looked {
     flags: FrameFlags,
     refs: u32,
     maps: u32,
+    pages: u32,
 }
 
 impl Looked {
@@ -184,12 +185,14 @@ impl Looked {
                 flags: folio::flags_of(frames, pfn),
                 refs: frames.refs(pfn),
                 maps: frames.folio_mapcount(pfn),
+                pages: HUGE_PAGES as u32,
             };
         }
         Self {
             flags: info.flags,
             refs: info.refs,
             maps: info.maps,
+            pages: 1,
         }
     }
 }

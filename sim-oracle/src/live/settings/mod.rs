@@ -11,6 +11,7 @@ use std::{fs, thread};
 use sim_core::{BackendError, Bytes, Setup};
 
 use super::error::LiveError;
+use super::swap;
 use lock::Lock;
 use watchdog::Watchdog;
 
@@ -21,6 +22,7 @@ const THP: &str = "/sys/kernel/mm/transparent_hugepage";
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged";
 const MMAP_MIN_ADDR: &str = "/proc/sys/vm/mmap_min_addr";
 const MAX_MAP_COUNT: &str = "/proc/sys/vm/max_map_count";
+const PAGE_CLUSTER: &str = "/proc/sys/vm/page-cluster";
 
 /// Path and value of each setting that departs from the machine's.
 type Settings = BTreeMap<String, String>;
@@ -84,8 +86,8 @@ impl Drop for SettingsGuard {
     }
 }
 
-/// Settings that only keep khugepaged away.
-const OPTIONAL: [&str; 2] = ["/scan_sleep_millisecs", "/pages_to_scan"];
+/// Settings that only keep khugepaged and read-ahead away.
+const OPTIONAL: [&str; 3] = ["/scan_sleep_millisecs", "/pages_to_scan", "/page-cluster"];
 
 /// May this user write settings of the machine?
 pub(super) fn are_writable() -> bool {
@@ -125,7 +127,8 @@ pub(super) fn thp(name: &str) -> Option<String> {
 
 /// Is it one of the files that are written here?
 fn is_setting(path: &str) -> bool {
-    [MMAP_MIN_ADDR, MAX_MAP_COUNT].contains(&path) || path.starts_with(THP) && !path.contains("..")
+    [MMAP_MIN_ADDR, MAX_MAP_COUNT, PAGE_CLUSTER].contains(&path)
+        || path.starts_with(THP) && !path.contains("..")
 }
 
 /// Do settings already hold?
@@ -177,6 +180,10 @@ fn wanted(setup: &Setup) -> Settings {
             setup.limits.mmap_min_addr.get().to_string(),
         ),
     ]);
+    if swap::device().is_some() {
+        // What else is read from swap with a page depends on all that was read before.
+        settings.insert(PAGE_CLUSTER.to_owned(), "0".to_owned());
+    }
     let limit = u64::from(setup.limits.max_map_count);
     let default = u64::from(sim_core::Limits::default().max_map_count);
     // Who cannot change it has taken over what is set.
