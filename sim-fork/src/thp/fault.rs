@@ -89,6 +89,9 @@ pub(super) fn install_anon<'t, A: Arch>(
     let entry = Entry::huge(head, pager.page_prot(vma)).mk_dirty();
     slot.install_huge(maybe_write(vma, entry), deposit);
     let frames = pager.frames();
+    if vma.flags().contains(VmFlags::DROPPABLE) {
+        frames.meta(head).clear_flags(FrameFlags::SWAPBACKED);
+    }
     frames.map_huge(head, pager.sharer());
     pager.shared.lru.add_mapped_large(frames, vma, head);
     pager.rss().add(RssKind::Anon, HUGE_PAGES as i64);

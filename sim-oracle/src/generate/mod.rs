@@ -44,7 +44,7 @@ impl Generator {
             mode
         };
         let weights = swarm(mode, &mut rng);
-        let variant = if mode == Mode::Wild {
+        let variant = if matches!(mode, Mode::Wild | Mode::Uffd | Mode::HugeParts) {
             rng.random_range(0..6)
         } else {
             0
@@ -56,7 +56,7 @@ impl Generator {
             weights,
             processes: vec![Pid::MAIN],
             next_pid: 1,
-            prologue: mode::prologue(mode).into_iter().rev().collect(),
+            prologue: mode::prologue(mode, variant).into_iter().rev().collect(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a run of the generator is about: which operations it uses, how often, in what world.
 
 use sim_core::{
-    Access, Advice, Bytes, Call, FileKind, FileSpec, MapFlags, MmapArgs, PAGE_SIZE, PMD_PAGES,
-    Prot, Setup, SyscallRange, UffdFeatures, VirtAddr,
+    Access, Advice, Bytes, Call, FileId, FileKind, FileSpec, MapFlags, MmapArgs, PAGE_SIZE,
+    PMD_PAGES, Prot, Setup, SyscallRange, UffdFeatures, VirtAddr,
 };
 
 /// The subject of generated runs.
@@ -304,34 +304,39 @@ fn huge_parts() -> Vec<(Op, u32)> {
     ]
 }
 
-/// The first calls of a run.
-pub(crate) fn prologue(mode: Mode) -> Vec<Call> {
+/// The first calls of a run, whose own `variant` is.
+pub(crate) fn prologue(mode: Mode, variant: usize) -> Vec<Call> {
+    const BLOCKS: u64 = 3;
     if mode != Mode::HugeParts {
         return Vec::new();
     }
-    let Arena { start, pages, .. } = arena(mode);
-    let all = SyscallRange::new(start, Bytes::from_pages(pages));
-    let write = |block: u64, value| Call::Access {
-        range: SyscallRange::new(start.add_pages(block * PMD_PAGES), Bytes::from_pages(1)),
-        access: Access::Write(Some(value)),
+    let (kind, file) = match variant {
+        3 => (MapFlags::DROPPABLE | MapFlags::ANONYMOUS, None),
+        4 => (MapFlags::SHARED, Some(FileId(2))),
+        5 => (MapFlags::PRIVATE, Some(FileId(2))),
+        _ => (MapFlags::PRIVATE | MapFlags::ANONYMOUS, None),
     };
-    vec![
-        Call::Mmap(MmapArgs {
-            addr: start,
-            len: all.len,
-            prot: Prot::READ | Prot::WRITE,
-            flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::FIXED,
-            file: None,
-            offset: 0,
-        }),
-        Call::Madvise {
-            range: all,
-            advice: Advice::Hugepage,
-        },
-        write(0, 1),
-        write(1, 2),
-        write(2, 0),
-    ]
+    let start = arena(mode).start;
+    let range = SyscallRange::new(start, Bytes::from_pages(BLOCKS * PMD_PAGES));
+    let advise = |advice| Call::Madvise { range, advice };
+    let write = |block: u64| Call::Access {
+        range: SyscallRange::new(start.add_pages(block * PMD_PAGES), Bytes::from_pages(1)),
+        access: Access::Write(Some(block as u8)),
+    };
+    let map = Call::Mmap(MmapArgs {
+        addr: start,
+        len: range.len,
+        prot: Prot::READ | Prot::WRITE,
+        flags: kind | MapFlags::FIXED,
+        file,
+        offset: 0,
+    });
+    let mut calls = vec![map, advise(Advice::Hugepage)];
+    calls.extend((0..BLOCKS).map(write));
+    if file.is_some() {
+        calls.push(advise(Advice::Collapse));
+    }
+    calls
 }
 
 /// The operations of all other modes, each at its usual weight, and more.
@@ -410,7 +415,7 @@ const UFFD: &[UffdFeatures] = &[
 /// Applies a mode to a setup: its files, its limits. `variant` is the run's own.
 pub(crate) fn prepare(mode: Mode, variant: usize, setup: &mut Setup) {
     setup.files = files(mode);
-    if mode == Mode::Wild && variant > 0 {
+    if matches!(mode, Mode::Wild | Mode::Uffd) && variant > 0 {
         setup.uffd = UFFD[variant % UFFD.len()];
     }
     if mode == Mode::Limits {
