@@ -120,14 +120,23 @@ impl Commit {
         Self::new(self.total)
     }
 
+    /// Could so many pages be charged? (`mm/util.c: __vm_enough_memory()`)
+    ///
+    /// # Errors
+    /// `ENOMEM` if the request alone exceeds RAM and swap.
+    pub(crate) fn admits(&self, pages: u64) -> Result<(), Errno> {
+        if pages > self.total {
+            return Err(Errno::ENOMEM);
+        }
+        Ok(())
+    }
+
     /// Charges pages (`security_vm_enough_memory_mm()`; `mm/util.c: __vm_enough_memory()`).
     ///
     /// # Errors
     /// `ENOMEM` if the request alone exceeds RAM and swap.
     pub fn charge(&self, pages: u64) -> Result<(), Errno> {
-        if pages > self.total {
-            return Err(Errno::ENOMEM);
-        }
+        self.admits(pages)?;
         self.charge_unchecked(pages);
         Ok(())
     }

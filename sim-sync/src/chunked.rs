@@ -56,6 +56,21 @@ impl<T, const FIRST: usize> Chunked<T, FIRST> {
         &chunk[at]
     }
 
+    /// The same where there may be no memory for the chunk: then there is no element. Two threads
+    /// that want the same chunk may both make it, and one of them in vain.
+    pub fn try_make(
+        &self,
+        index: usize,
+        chunk: impl FnOnce(usize) -> Option<Box<[T]>>,
+    ) -> Option<&T> {
+        let (number, _) = Self::place(index);
+        if self.chunks.get(number)?.get().is_none() {
+            let made = chunk(FIRST << number)?;
+            return Some(self.get_or_make(index, |_| made));
+        }
+        self.get(index)
+    }
+
     /// How many elements have been made.
     pub fn made(&self) -> usize {
         self.chunks
@@ -107,5 +122,9 @@ mod tests {
             (None, Some(&0), 8)
         );
         assert_eq!(array.get(usize::MAX >> 1), None, "never made");
+        assert_eq!(array.try_make(20, |_| None), None, "no memory");
+        assert_eq!(array.try_make(usize::MAX >> 1, |_| None), None, "too many");
+        let made = array.try_make(20, |len| Some((0..len).collect()));
+        assert_eq!(made, Some(&8));
     }
 }

@@ -87,12 +87,17 @@ impl<S: VmaStore> Mm<S> {
         let fixed = args
             .flags
             .intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
-        let misplaced = fixed && !args.addr.get().is_multiple_of(page.get());
-        let early =
-            args.len == Bytes(0) || args.len > self.config.layout.task_size - VirtAddr::ZERO;
+        if let Err(error) = self.admit_mmap(&args) {
+            return error;
+        }
+        if args.len > self.config.layout.task_size - VirtAddr::ZERO {
+            return Errno::ENOMEM;
+        }
+        // hugetlb_get_unmapped_area()
+        if fixed && !args.addr.get().is_multiple_of(page.get()) {
+            return Errno::EINVAL;
+        }
         let region = match self.check_mmap(&args, file) {
-            Err(error) if early => return error,
-            Ok(_) | Err(_) if misplaced => return Errno::EINVAL,
             Err(error) => return error,
             Ok((region, _)) => region,
         };
@@ -103,35 +108,43 @@ impl<S: VmaStore> Mm<S> {
         }
     }
 
-    /// The checks of `do_mmap()`, in its order.
-    fn check_mmap(&self, args: &MmapArgs, backing: Backing) -> Result<(Region, MapFlags), Errno> {
+    /// The checks of `do_mmap()` before a place is looked for. The arguments come back as those
+    /// after it want them: in whole pages, the hint rounded, `FIXED_NOREPLACE` fixed.
+    fn admit_mmap(&self, args: &MmapArgs) -> Result<MmapArgs, Errno> {
         if args.len == Bytes(0) {
             return Err(Errno::EINVAL);
         }
-        let noreplace = args.flags.contains(MapFlags::FIXED_NOREPLACE);
         let mut args = *args;
-        args.flags.set(
-            MapFlags::FIXED,
-            noreplace || args.flags.contains(MapFlags::FIXED),
-        );
+        if args.flags.contains(MapFlags::FIXED_NOREPLACE) {
+            args.flags |= MapFlags::FIXED;
+        }
         if !args.flags.contains(MapFlags::FIXED) {
             args.addr = self.round_hint(args.addr);
         }
-        let len = args.len.page_align();
-        if len == Bytes(0) {
+        args.len = args.len.page_align();
+        if args.len == Bytes(0) {
             return Err(Errno::ENOMEM);
         }
         let pgoff = args.offset >> PAGE_SHIFT;
-        pgoff.checked_add(len.pages()).ok_or(Errno::EOVERFLOW)?;
+        pgoff
+            .checked_add(args.len.pages())
+            .ok_or(Errno::EOVERFLOW)?;
         if self.above_map_limit() {
             let start = args.addr.page_down();
-            let end = start.checked_add(len).unwrap_or(start);
+            let end = start.checked_add(args.len).unwrap_or(start);
             self.events.record(|| Event::Refused {
                 range: PageRange::new(start, end),
                 why: Refusal::MapCountLimit,
             });
             return Err(Errno::ENOMEM);
         }
+        Ok(args)
+    }
+
+    /// The checks of `do_mmap()`, in its order.
+    fn check_mmap(&self, args: &MmapArgs, backing: Backing) -> Result<(Region, MapFlags), Errno> {
+        let args = self.admit_mmap(args)?;
+        let (len, pgoff) = (args.len, args.offset >> PAGE_SHIFT);
         let initial = initial_flags(&args, self.def_flags, self.config.arch);
         let addr = self.get_unmapped_area(&AreaRequest {
             addr: args.addr,
@@ -141,6 +154,7 @@ impl<S: VmaStore> Mm<S> {
             backing: placed_as(&args, backing),
         })?;
         let range = PageRange::new(addr, addr + len);
+        let noreplace = args.flags.contains(MapFlags::FIXED_NOREPLACE);
         if noreplace && self.find_in(range).is_some() {
             return Err(Errno::EEXIST);
         }
@@ -263,6 +277,10 @@ impl<S: VmaStore> Mm<S> {
     fn make_vma(&mut self, pages: &mut dyn PageOps, region: &Region) -> Result<VmaId, Errno> {
         self.reserve_vma().map_err(|NoMemory| Errno::ENOMEM)?;
         let backing = if region.wants_object() {
+            // The object is charged for (mm/shmem.c: shmem_acct_size()), until it goes.
+            if !region.flags.contains(VmFlags::NORESERVE) {
+                self.commit.admits(region.range.pages())?;
+            }
             let object = pages.new_shared_anon(region.range.pages(), region.flags)?;
             Backing::File(dev_zero(object))
         } else {

@@ -45,6 +45,20 @@ fn a_fault_maps_a_huge_page_where_the_mode_lets_it() {
 }
 
 #[test]
+fn a_droppable_huge_page_goes_whole_even_if_it_was_written() {
+    huge(
+        "map 0..1024 rw droppable
+         advise 0..1024 hugepage
+         write 0 7
+         write 600 8
+         advise 0..512 pageout
+         smaps 0 Rss = 2048
+         read 0 = 0
+         read 600 = 8",
+    );
+}
+
+#[test]
 fn faults() {
     huge(
         "map 0..1024 rw anon

@@ -32,7 +32,7 @@ pub(crate) fn allowed(shared: &Shared, vma: &Vma, flags: VmFlags, purpose: Purpo
     if by_khugepaged && flags.intersects(VmFlags::NO_KHUGEPAGED) {
         return false;
     }
-    if purpose != Purpose::PageFault && !holds_block(vma, last_block(vma)) {
+    if purpose != Purpose::PageFault && !is_suitable(vma, last_block(vma)) {
         return false;
     }
     match vma.file().map(|file| file.kind) {
@@ -54,21 +54,16 @@ fn enabled(shared: &Shared, flags: VmFlags) -> bool {
     }
 }
 
-/// Where the last block of a VMA would start that ends with it or before.
-fn last_block(vma: &Vma) -> Option<VirtAddr> {
-    let start = vma.end().get().checked_sub(PMD_SIZE)?;
-    Some(VirtAddr::new(start).pmd_down())
+/// Where the last block of a VMA would start that ends with it or before. As in Linux, the
+/// difference wraps below 2 MiB, and a VMA that ends there counts as one that holds a block.
+fn last_block(vma: &Vma) -> VirtAddr {
+    VirtAddr::new(vma.end().get().wrapping_sub(PMD_SIZE)).pmd_down()
 }
 
 /// Can the VMA map the block with one entry? (`thp_vma_suitable_order()`)
 pub(crate) fn is_suitable(vma: &Vma, block: VirtAddr) -> bool {
-    holds_block(vma, Some(block))
-}
-
-fn holds_block(vma: &Vma, block: Option<VirtAddr>) -> bool {
-    let Some(block) = block else { return false };
     let congruent = vma.is_anon()
         || (vma.start().page_number().wrapping_sub(vma.pgoff().get())).is_multiple_of(PMD_PAGES);
-    let end = block.get().saturating_add(PMD_SIZE);
+    let end = block.get().wrapping_add(PMD_SIZE);
     congruent && block >= vma.start() && end <= vma.end().get()
 }

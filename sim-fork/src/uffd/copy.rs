@@ -12,7 +12,7 @@ use crate::access;
 use crate::error::FaultError;
 use crate::fault::load_page;
 use crate::file::{CachedPage, Lookup};
-use crate::folio::{NEW_ANON, NEW_SHMEM};
+use crate::folio::{NEW_SHMEM, new_anon};
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::process::Process;
@@ -23,7 +23,7 @@ pub(super) fn new_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma) -> Result<Pfn, 
     let flags = if vma.flags().contains(VmFlags::SHARED) {
         NEW_SHMEM
     } else {
-        NEW_ANON
+        new_anon(vma)
     };
     Ok(pager.frames().alloc(flags)?)
 }

@@ -6,6 +6,7 @@ use sim_sync::prim::atomic::zeroed;
 use sim_sync::tally::{self, Counted};
 use sim_sync::{Chunked, Mutex, MutexGuard, class};
 
+use super::NoMemory;
 use crate::Pfn;
 use crate::addr::ENTRIES;
 
@@ -117,33 +118,35 @@ impl Arena {
     }
 
     /// An empty table for the address space of `space` (table number + 1; 0: the table is a root).
-    pub(super) fn alloc(&self, space: u32) -> Table<'_> {
+    ///
+    /// # Errors
+    /// [`NoMemory`] if this program may not have as much memory as the simulated machine.
+    pub(super) fn alloc(&self, space: u32) -> Result<Table<'_>, NoMemory> {
         let mut free = self.free.lock();
-        free.used += 1;
         let table = if free.head == 0 {
+            let id = free.touched;
+            self.reserve(id).ok_or(NoMemory)?;
             free.touched += 1;
-            let id = free.touched - 1;
-            self.reserve(id);
             self.table(id)
         } else {
             let table = self.table(free.head - 1);
             free.head = table.meta().link.load(Relaxed);
             table
         };
+        free.used += 1;
         drop(free);
         table.meta().link.store(0, Relaxed);
         let owner = if space == 0 { table.id + 1 } else { space };
         table.meta().space.store(owner, Relaxed);
-        table
+        Ok(table)
     }
 
-    fn reserve(&self, id: u32) {
-        self.entries.get_or_make(id as usize, zeroed);
-        self.meta.get_or_make(id as usize, |len| {
-            std::iter::repeat_with(TableMeta::default)
-                .take(len)
-                .collect()
-        });
+    fn reserve(&self, id: u32) -> Option<()> {
+        let id = id as usize;
+        self.entries.try_make(id, zeroed)?;
+        let meta = std::iter::repeat_with(TableMeta::default);
+        self.meta.get_or_make(id, |len| meta.take(len).collect());
+        Some(())
     }
 
     /// Gives a table back; it is emptied.

@@ -312,7 +312,9 @@ impl Frames {
 
     pub(crate) fn alloc_table(&self, space: u32) -> Result<Table<'_>, NoMemory> {
         drop(self.reserve_after_drain(1)?);
-        Ok(self.arena.alloc(space))
+        self.arena
+            .alloc(space)
+            .inspect_err(|NoMemory| self.free.lock().in_use -= 1)
     }
 
     pub(crate) fn free_table(&self, table: Table<'_>) {

@@ -9,8 +9,9 @@ pub(super) mod atomic {
         fence,
     };
 
-    /// Arrays of numbers that are all 0, of which memory is only used once they are written.
-    pub fn zeroed(len: usize) -> Box<[[AtomicU64; 512]]> {
-        bytemuck::allocation::zeroed_slice_box(len)
+    /// Arrays of numbers that are all 0, of which memory is only used once they are written; none
+    /// if the program may not have as much.
+    pub fn zeroed(len: usize) -> Option<Box<[[AtomicU64; 512]]>> {
+        bytemuck::allocation::try_zeroed_slice_box(len).ok()
     }
 }

@@ -19,9 +19,13 @@ pub(super) mod atomic {
     pub fn fence(_: Ordering) {}
 
     /// Arrays of numbers that are all 0.
-    pub fn zeroed(len: usize) -> Box<[[AtomicU64; 512]]> {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "memory may be short in a program only"
+    )]
+    pub fn zeroed(len: usize) -> Option<Box<[[AtomicU64; 512]]>> {
         let array = |_| std::array::from_fn(|_| AtomicU64::new(0));
-        (0..len).map(array).collect()
+        Some((0..len).map(array).collect())
     }
 
     macro_rules! methods {

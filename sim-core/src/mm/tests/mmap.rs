@@ -3,7 +3,8 @@
 use super::{check, scripts};
 use crate::testing::{BASE, World};
 use crate::{
-    Bytes, Errno, FileId, MapFlags, MappedKind, MmapArgs, Profile, Prot, SyscallRange, VirtAddr,
+    Bytes, Errno, FileId, MapFlags, MappedKind, MmapArgs, Profile, Prot, Setup, SyscallRange,
+    VirtAddr,
 };
 
 scripts! {
@@ -127,6 +128,22 @@ const ERRORS: &[(&str, Change, Errno)] = &[
     ),
     ("hugetlb", |a| a.flags |= MapFlags::HUGETLB, Errno::ENOMEM),
     (
+        "hugetlb, unaligned",
+        |a| {
+            a.flags |= MapFlags::HUGETLB;
+            a.addr = BASE.add_pages(1);
+        },
+        Errno::EINVAL,
+    ),
+    (
+        "shared memory beyond RAM",
+        |a| {
+            a.flags = MapFlags::SHARED | MapFlags::ANONYMOUS | MapFlags::FIXED;
+            a.len = Bytes(1 << 46);
+        },
+        Errno::ENOMEM,
+    ),
+    (
         "hugetlb of a file",
         |a| file(a, MapFlags::PRIVATE | MapFlags::HUGETLB),
         Errno::EINVAL,
@@ -145,6 +162,33 @@ fn errors() {
         assert_eq!(world.mm.map_count(), 0, "{what}");
         world.check();
     }
+}
+
+#[test]
+fn above_the_limit_of_vmas_nothing_else_is_looked_at() {
+    let mut setup = Setup::new(Profile::V6_19);
+    setup.limits.max_map_count = 1;
+    let mut world = World::with_setup(&setup);
+    world.script("map 0 1 rw; map 2 3 rw");
+    let args = MmapArgs {
+        addr: BASE.add_pages(1),
+        flags: PRIVATE | MapFlags::FIXED | MapFlags::HUGETLB,
+        ..right()
+    };
+    let result = world.mm.mmap(&mut world.pages, &args, None);
+    assert_eq!(result.map(|mapped| mapped.addr), Err(Errno::ENOMEM));
+}
+
+#[test]
+fn shared_memory_without_a_reservation_may_exceed_ram() {
+    let mut world = World::new(Profile::V6_19);
+    let args = MmapArgs {
+        len: Bytes(1 << 46),
+        flags: MapFlags::SHARED | MapFlags::ANONYMOUS | MapFlags::NORESERVE,
+        ..right()
+    };
+    let result = world.mm.mmap(&mut world.pages, &args, None);
+    assert!(result.is_ok());
 }
 
 #[test]
