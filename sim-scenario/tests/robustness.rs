@@ -187,3 +187,13 @@ fn more_errors_than_anyone_reads() {
     assert_eq!(diagnostics.len(), 20_000);
     assert_eq!(diagnostics.iter().count(), 100);
 }
+
+#[test]
+fn passes_of_khugepaged_are_limited() {
+    let scenario = |passes: &str| format!("step = [{{ op = \"khugepaged\", passes = {passes} }}]");
+    let reads =
+        |passes| Scenario::parse("passes.toml", &scenario(passes), Overrides::default()).is_ok();
+    assert!(reads("10000"));
+    assert!(!reads("10001"));
+    assert!(!reads("1000000000"));
+}

@@ -2,7 +2,9 @@
 
 use sim_sync::prim::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use rangemap::RangeSet;
 use sim_core::{Bytes, FileId, FileRef, FileSpec, MappedKind, PAGE_SIZE};
 use sim_pagetable::Pfn;
 use sim_sync::{Mutex, MutexGuard, class};
@@ -57,8 +59,11 @@ impl Lookup {
 #[derive(Debug)]
 pub struct FileState {
     size: u64,
-    /// Pages below this one that are not in `pages` are as the set-up made them.
+    /// Pages below this one that are neither in `pages` nor in `holes` are as the set-up made them.
     pristine: u64,
+    /// Pages that are holes where they are not in `pages`: what was punched out of the set-up's
+    /// pages or of a disk's file.
+    holes: RangeSet<u64>,
     fill: Option<u8>,
     pages: BTreeMap<u64, CachedPage>,
 }
@@ -89,6 +94,7 @@ impl FileObject {
             state: Mutex::new(FileState {
                 size: spec.size.get(),
                 pristine: if all_present { pages } else { 0 },
+                holes: RangeSet::new(),
                 fill: spec.fill,
                 pages: BTreeMap::new(),
             }),
@@ -107,6 +113,7 @@ impl FileObject {
             state: Mutex::new(FileState {
                 size: Bytes::from_pages(pages).get(),
                 pristine: 0,
+                holes: RangeSet::new(),
                 fill: None,
                 pages: BTreeMap::new(),
             }),
@@ -159,7 +166,9 @@ impl FileState {
     /// as zero.
     pub fn set_size(&mut self, size: u64) {
         self.size = size;
-        self.pristine = self.pristine.min(self.size_in_pages());
+        let pages = self.size_in_pages();
+        self.pristine = self.pristine.min(pages);
+        self.holes.remove(pages..u64::MAX);
     }
 
     /// What is at a page offset.
@@ -171,6 +180,7 @@ impl FileState {
             Some(&CachedPage::Present(pfn)) => Lookup::Present(pfn),
             Some(&CachedPage::Swapped(slot)) => Lookup::Swapped(slot),
             Some(&CachedPage::OnDisk(content)) => Lookup::OnDisk(content),
+            None if self.holes.contains(&index) => Lookup::OnDisk(0),
             None if index < self.pristine => Lookup::Pristine(self.pristine_content(index)),
             None => Lookup::Hole,
         }
@@ -200,13 +210,33 @@ impl FileState {
         self.pages.insert(index, page)
     }
 
-    /// Makes a page offset a hole; what was there before.
-    pub fn punch(&mut self, index: u64, on_disk: bool) -> Option<CachedPage> {
-        if on_disk || index < self.pristine {
-            self.pages.insert(index, CachedPage::OnDisk(0))
+    /// Makes page offsets holes, whose pages have been taken out.
+    pub fn punch(&mut self, range: Range<u64>, on_disk: bool) {
+        let end = if on_disk {
+            range.end
         } else {
-            self.pages.remove(&index)
+            range.end.min(self.pristine)
+        };
+        if range.start < end {
+            self.holes.insert(range.start..end);
         }
+    }
+
+    /// Is any page between these offsets in the page cache?
+    pub fn caches_any(&self, range: Range<u64>) -> bool {
+        let present = |(_, page): (&u64, &CachedPage)| matches!(page, CachedPage::Present(_));
+        !range.is_empty()
+            && (self.pages.range(range.clone()).any(present) || self.has_pristine(&range))
+    }
+
+    /// Is any page between these offsets as the set-up made it?
+    fn has_pristine(&self, range: &Range<u64>) -> bool {
+        let range = range.start..range.end.min(self.pristine);
+        let untouched = |gap: Range<u64>| {
+            let changed = self.pages.range(gap.clone()).count() as u64;
+            changed < gap.end - gap.start
+        };
+        !range.is_empty() && self.holes.gaps(&range).any(untouched)
     }
 
     /// Takes out what is at a page offset.
@@ -227,5 +257,65 @@ impl FileState {
         self.pages
             .range(index..)
             .map(|(&index, &page)| (index, page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::FileKind;
+
+    const TERABYTE: u64 = 1 << 40;
+
+    fn file(kind: FileKind) -> FileObject {
+        let spec = FileSpec {
+            name: "data".to_owned(),
+            kind,
+            size: Bytes(TERABYTE),
+            fill: None,
+        };
+        FileObject::of_spec(FileId(0), &spec)
+    }
+
+    #[test]
+    fn a_hole_of_any_size_is_one_range() {
+        let object = file(FileKind::Regular);
+        let mut state = object.lock();
+        let pages = state.size_in_pages();
+        assert!(state.caches_any(1..pages));
+        state.punch(1..pages, true);
+        assert_eq!(state.lookup(0), Lookup::Pristine(1));
+        assert_eq!(state.lookup(1), Lookup::OnDisk(0));
+        assert_eq!(state.lookup(pages - 1), Lookup::OnDisk(0));
+        assert!(state.caches_any(0..2));
+        assert!(!state.caches_any(1..pages));
+        state.set(5, CachedPage::Present(Pfn::new(4096)));
+        assert!(state.caches_any(1..pages));
+        state.take(5);
+        assert_eq!(
+            state.lookup(5),
+            Lookup::OnDisk(0),
+            "the hole is still there"
+        );
+    }
+
+    #[test]
+    fn what_is_cut_off_and_grows_again_is_new() {
+        let object = file(FileKind::Regular);
+        let mut state = object.lock();
+        state.punch(3..6, true);
+        state.set_size(4 * PAGE_SIZE);
+        state.set_size(8 * PAGE_SIZE);
+        assert_eq!(state.lookup(3), Lookup::OnDisk(0));
+        assert_eq!(state.lookup(5), Lookup::Hole);
+    }
+
+    #[test]
+    fn holes_of_shared_memory_are_nothing() {
+        let object = file(FileKind::Memfd);
+        let mut state = object.lock();
+        let pages = state.size_in_pages();
+        state.punch(0..pages, false);
+        assert_eq!(state.lookup(7), Lookup::Hole);
     }
 }

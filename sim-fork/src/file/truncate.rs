@@ -125,11 +125,8 @@ fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), pu
         .pages_from(first)
         .take_while(|&(index, _)| index < end)
         .collect();
-    let found = (first..end.min(state.size_in_pages())).any(|index| match state.lookup(index) {
-        Lookup::Present(_) | Lookup::Pristine(_) => true,
-        Lookup::Swapped(_) | Lookup::OnDisk(_) | Lookup::Hole | Lookup::Beyond => false,
-    });
-    if found {
+    let inside = first..end.min(state.size_in_pages());
+    if state.caches_any(inside.clone()) {
         // mm/swap.c: __folio_batch_release()
         shared.drain_lru();
     }
@@ -138,9 +135,7 @@ fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), pu
         release_part(shared, page);
     }
     if punched {
-        for index in first..end.min(state.size_in_pages()) {
-            state.punch(index, on_disk);
-        }
+        state.punch(inside, on_disk);
     }
 }
 

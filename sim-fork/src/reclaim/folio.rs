@@ -209,7 +209,8 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
         MappedKind::Regular => CachedPage::OnDisk(meta.tag()),
         MappedKind::Memfd | MappedKind::DevZero if !meta.has(FrameFlags::DIRTY) => {
             // Never written: the hole that it was will do.
-            state.punch(index, false);
+            state.take(index);
+            state.punch(index..index + 1, false);
             drop(state);
             release(shared, CachedPage::Present(pfn));
             return 1;

@@ -86,16 +86,13 @@ impl fmt::Debug for Frames {
 }
 
 impl Frames {
-    /// Memory of `ram_pages` frames. Nothing is paid for a frame before its 16 MiB neighbourhood
-    /// is first used.
-    ///
-    /// # Panics
-    /// If RAM would reach [`Pfn::DEVICE_BASE`] (16 TiB).
+    /// The most frames there can be: 16 TiB, up to [`Pfn::DEVICE_BASE`].
+    pub const MOST: u64 = Pfn::DEVICE_BASE.get() - Pfn::RAM_BASE.get();
+
+    /// Memory of `ram_pages` frames, or of [`Self::MOST`]. Nothing is paid for a frame before its
+    /// 16 MiB neighbourhood is first used.
     pub fn new(ram_pages: u64, gate: Arc<dyn AllocGate>) -> Self {
-        assert!(
-            ram_pages <= Pfn::DEVICE_BASE.get() - Pfn::RAM_BASE.get(),
-            "more than 16 TiB of RAM"
-        );
+        let ram_pages = ram_pages.min(Self::MOST);
         let chunks = ram_pages.next_multiple_of(HUGE_PAGES).div_ceil(CHUNK);
         Self {
             chunks: (0..chunks).map(|_| OnceLock::new()).collect(),

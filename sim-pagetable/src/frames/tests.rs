@@ -260,3 +260,11 @@ fn a_folio_knows_two_that_map_it() {
         shares(script, shared);
     }
 }
+
+#[test]
+fn more_memory_than_there_are_numbers_for_is_what_there_are() {
+    let frames = Frames::new(u64::MAX, Arc::new(AllowAll));
+    assert_eq!(frames.ram(), Frames::MOST);
+    let pfn = frames.alloc(FrameFlags::empty()).expect("a frame");
+    frames.put(pfn);
+}

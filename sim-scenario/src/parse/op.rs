@@ -86,7 +86,7 @@ impl Reader<'_> {
             "exit" => Op::Exit,
             "execve" => self.execve(cx)?,
             "khugepaged" => Op::Khugepaged {
-                passes: self.opt(cx, "passes", scalar::integer32)?.unwrap_or(1),
+                passes: self.opt(cx, "passes", scalar::passes)?.unwrap_or(1),
             },
             "reclaim" => self.reclaim(cx)?,
             "clear_refs" => Op::ClearRefs(self.get(cx, "value", scalar::byte)?),

@@ -59,6 +59,11 @@ pub(super) fn integer32(cx: &mut Context, value: &Value<'_>) -> Option<u32> {
     integer(cx, value, u64::from(u32::MAX)).map(|number| number as u32)
 }
 
+/// Passes of khugepaged, each of which is reported.
+pub(super) fn passes(cx: &mut Context, value: &Value<'_>) -> Option<u32> {
+    integer(cx, value, 10_000).map(|number| number as u32)
+}
+
 /// A byte: `7`, `0x07` or `"0x07"`.
 pub(super) fn byte(cx: &mut Context, value: &Value<'_>) -> Option<u8> {
     number(cx, value, u64::from(u8::MAX), "a byte, 0 to 255").map(|number| number as u8)

@@ -69,7 +69,8 @@ impl<S: VmaStore> Mm<S> {
         }
     }
 
-    /// Charges what the remap adds (`vrm_calc_charge()`).
+    /// Charges what the remap adds (`vrm_calc_charge()`). Linux charges what a moved source was made
+    /// shorter by, too, and never gives it back; here it is only asked whether there is as much.
     pub(super) fn charge_remap(&mut self, id: VmaId, remap: &mut Remap) -> Result<(), Errno> {
         if !self.vma(id).flags().contains(VmFlags::ACCOUNT) {
             return Ok(());
@@ -79,6 +80,7 @@ impl<S: VmaStore> Mm<S> {
         } else {
             remap.delta()
         };
+        self.commit.admits(remap.shrunk.pages())?;
         self.charge(charged.pages())?;
         remap.charged = charged.pages();
         Ok(())

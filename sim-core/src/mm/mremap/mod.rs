@@ -35,6 +35,8 @@ struct Remap {
     new_len: Bytes,
     flags: MremapFlags,
     new_addr: VirtAddr,
+    /// By how much the source was made shorter before it moves.
+    shrunk: Bytes,
     /// Pages charged to the commit limit.
     charged: u64,
     /// A locked VMA grows.
@@ -49,6 +51,7 @@ impl Remap {
             new_len: args.new_len.page_align(),
             flags: args.flags,
             new_addr: args.new_addr,
+            shrunk: Bytes(0),
             charged: 0,
             populate: false,
         }
@@ -196,6 +199,7 @@ impl<S: VmaStore> Mm<S> {
         if remap.resize() == Resize::Shrink {
             self.shrink(pages, remap)?;
             id = self.vma_lookup(remap.addr).ok_or(Errno::EFAULT)?;
+            remap.shrunk = remap.delta();
             remap.old_len = remap.new_len;
         }
         if !self.config.features.multi_vma_mremap {

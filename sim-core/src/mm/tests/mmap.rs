@@ -169,7 +169,7 @@ fn above_the_limit_of_vmas_nothing_else_is_looked_at() {
     let mut setup = Setup::new(Profile::V6_19);
     setup.limits.max_map_count = 1;
     let mut world = World::with_setup(&setup);
-    world.script("map 0 1 rw; map 2 3 rw");
+    world.script("map 0..1 rw; map 2..3 rw");
     let args = MmapArgs {
         addr: BASE.add_pages(1),
         flags: PRIVATE | MapFlags::FIXED | MapFlags::HUGETLB,
