@@ -101,11 +101,23 @@ impl<S: VmaStore> Mm<S> {
             Err(error) => return error,
             Ok((region, _)) => region,
         };
-        match self.do_munmap(pages, region.range) {
+        let room = self
+            .room_for(pages, &region)
+            .and_then(|()| self.do_munmap(pages, region.range));
+        match room {
             Err(error) => error,
             Ok(()) if !args.offset.is_multiple_of(page.get()) => Errno::EINVAL,
             Ok(()) => Errno::ENOMEM,
         }
+    }
+
+    /// May a region take the place of what is there, as far as the limits are concerned?
+    fn room_for(&mut self, pages: &mut dyn PageOps, region: &Region) -> Result<(), Errno> {
+        let old = self.gather(pages, region.range)?;
+        if !self.may_expand_vm(region.flags, region.range.pages() - old.pages) {
+            return Err(Errno::ENOMEM);
+        }
+        Ok(())
     }
 
     /// The checks of `do_mmap()` before a place is looked for. The arguments come back as those

@@ -163,15 +163,21 @@ impl Space {
             id: FileId(u32::MAX),
             kind: MappedKind::Memfd,
         });
-        let nonsense = args.len.0 == 0 || args.len.0 > rules.task_size();
+        let nonsense = args.len.0 == 0
+            || args.len.0 > rules.task_size()
+            || self.runs.len() > rules.max_map_count;
         let fixed = MapFlags::FIXED | MapFlags::FIXED_NOREPLACE;
         let misplaced = args.flags.intersects(fixed) && !args.addr.get().is_multiple_of(size);
         let checked = self.check_mmap(rules, &args, file);
         if misplaced && !nonsense {
             return Errno::EINVAL;
         }
-        let room = checked.and_then(|(pages, _)| {
+        let room = checked.and_then(|(pages, page)| {
             self.make_room(rules, pages)?;
+            let old: u64 = self.within(pages).map(super::space::Run::pages).sum();
+            if !self.has_room(rules, page.flags, pages.1 - pages.0 - old) {
+                return Err(Errno::ENOMEM);
+            }
             self.drop_pages(pages);
             Ok(())
         });
@@ -291,7 +297,11 @@ impl Space {
         let merged = !unborn && self.merge_new(rules, &wish, None, false);
         if !merged {
             if unborn {
-                page.map = Backing::File(files.new_shared(pages.1 - pages.0));
+                let pages = pages.1 - pages.0;
+                if !page.has(VmFlags::NORESERVE) && pages > rules.commit {
+                    return Err(Errno::ENOMEM);
+                }
+                page.map = Backing::File(files.new_shared(pages));
             }
             let disk = page
                 .map

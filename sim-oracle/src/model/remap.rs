@@ -20,6 +20,8 @@ struct Remap {
     from: u64,
     old: u64,
     new: u64,
+    /// By how much the source was cut before it moves.
+    cut: u64,
     to: u64,
     fixed: bool,
     keep: bool,
@@ -60,6 +62,7 @@ impl Space {
             from: args.addr.get(),
             old: round(args.old_len),
             new: round(args.new_len),
+            cut: 0,
             to: args.new_addr.get(),
             fixed: has(MremapFlags::FIXED),
             keep: has(MremapFlags::DONTUNMAP),
@@ -220,6 +223,7 @@ impl Space {
         if remap.new < remap.old {
             self.cut_tail(rules, &remap)?;
             source(self)?;
+            remap.cut = remap.old - remap.new;
             remap.old = remap.new;
         }
         if !modern {
@@ -301,7 +305,7 @@ impl Space {
         let charged = if remap.keep {
             new
         } else {
-            remap.grows_by() / PAGE_SIZE
+            (remap.grows_by() + remap.cut) / PAGE_SIZE
         };
         unless(
             source.has(VmFlags::ACCOUNT) && charged > rules.commit,

@@ -180,6 +180,27 @@ fn above_the_limit_of_vmas_nothing_else_is_looked_at() {
 }
 
 #[test]
+fn huge_pages_beyond_the_limit_leave_what_is_there() {
+    let mut setup = Setup::new(Profile::V6_19);
+    setup.limits.address_space = Some(Bytes::from_pages(16));
+    let mut world = World::with_setup(&setup);
+    let at = BASE.get().next_multiple_of(crate::PMD_SIZE);
+    let pages = MmapArgs {
+        addr: VirtAddr::new(at),
+        ..right()
+    };
+    let mapped = world.mm.mmap(&mut world.pages, &pages, None);
+    assert!(mapped.is_ok());
+    let huge = MmapArgs {
+        flags: PRIVATE | MapFlags::FIXED | MapFlags::HUGETLB,
+        ..pages
+    };
+    let result = world.mm.mmap(&mut world.pages, &huge, None);
+    assert_eq!(result.map(|mapped| mapped.addr), Err(Errno::ENOMEM));
+    assert_eq!(world.mm.map_count(), 1);
+}
+
+#[test]
 fn shared_memory_without_a_reservation_may_exceed_ram() {
     let mut world = World::new(Profile::V6_19);
     let args = MmapArgs {

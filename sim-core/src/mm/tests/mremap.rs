@@ -490,3 +490,21 @@ fn failed_allocations_leave_the_source() {
         }
     }
 }
+
+#[test]
+fn what_a_moved_source_loses_is_charged_too() {
+    let mut world = World::new(Profile::V6_19);
+    world.script("map 4..6 rw");
+    let at = |page| crate::testing::BASE.add_pages(page);
+    let args = MremapArgs {
+        addr: at(4),
+        old_len: Bytes(1 << 45),
+        new_len: Bytes::from_pages(1),
+        flags: MremapFlags::MAYMOVE | MremapFlags::FIXED,
+        new_addr: at(0),
+    };
+    let result = world.mm.mremap(&mut world.pages, &args);
+    assert_eq!(result.map(|mapped| mapped.addr), Err(Errno::ENOMEM));
+    assert_eq!(world.vmas(), "4..5 rw", "it was made shorter before");
+    world.check();
+}
