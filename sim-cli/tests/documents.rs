@@ -27,6 +27,16 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Every source file of the crates.
+fn sources() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(root()).expect("the repository") {
+        let source = entry.expect("an entry").path().join("src");
+        files_below(&source, "rs", &mut files);
+    }
+    files
+}
+
 /// What stands between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
@@ -88,16 +98,51 @@ fn files_that_are_named_exist() {
     }
 }
 
+/// Where `ARCHITECTURE.md` says what to find: after a path, names beside it or below the same crate.
+#[test]
+fn the_architecture_s_files_exist() {
+    let document = read(&root().join("ARCHITECTURE.md"));
+    for row in document.lines().filter(|line| line.starts_with("| ")) {
+        let cell = row.rsplit(" | ").next().unwrap_or_default();
+        let mut folder = root();
+        let mut source = root();
+        for name in quoted(cell) {
+            let above = folder.parent().unwrap_or(&folder).to_owned();
+            let places = [&folder, &above, &source, &root()].map(|place| place.join(name));
+            let found = places.iter().find(|place| place.exists());
+            let found = found.unwrap_or_else(|| panic!("there is no {name}: {row}"));
+            if found.is_dir() {
+                folder.clone_from(found);
+            } else if name.starts_with("sim-") {
+                folder = found.parent().expect("a folder").to_owned();
+            }
+            if name.starts_with("sim-") {
+                let of_crate = found.ancestors().find(|path| path.ends_with("src"));
+                source = of_crate.unwrap_or(found).to_owned();
+            }
+        }
+    }
+}
+
+/// `unsafe` is denied, so that whoever uses it expects the lint.
+#[test]
+fn unsafe_code_is_where_the_architecture_says() {
+    let document = read(&root().join("ARCHITECTURE.md"));
+    let (_, sentence) = document.split_once("- `unsafe` is in").expect("a sentence");
+    let sentence = sentence.split("\n\n").next().expect("its text");
+    let places: Vec<_> = quoted(sentence).map(|place| root().join(place)).collect();
+    for file in sources() {
+        let allows = read(&file).contains("unsafe_code");
+        // The crate's root says it of the module that has it.
+        let is_root = file.ends_with("sim-oracle/src/lib.rs");
+        let known = is_root || places.iter().any(|place| file.starts_with(place));
+        assert!(!allows || known, "{}", file.display());
+    }
+}
+
 #[test]
 fn deviations_are_listed_where_the_code_has_them() {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(root()).expect("the repository") {
-        files_below(
-            &entry.expect("an entry").path().join("src"),
-            "rs",
-            &mut files,
-        );
-    }
+    let files = sources();
     let marked = files
         .iter()
         .filter(|file| read(file).contains("DEVIATION:"));
