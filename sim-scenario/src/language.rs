@@ -64,6 +64,15 @@ impl OpSpec {
     pub(crate) fn find(name: &str) -> Option<&'static Self> {
         OPS.iter().find(|op| op.name == name)
     }
+
+    /// What it takes, for people: `name`, `share` (optional).
+    pub(crate) fn parameters(&self) -> String {
+        let each = self.fields.iter().map(|field| match field.presence {
+            Presence::Required => format!("`{}`", field.name),
+            Presence::Optional => format!("`{}` (optional)", field.name),
+        });
+        each.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// What every step may have.

@@ -43,6 +43,38 @@ fn steps() {
     }
 }
 
+/// What would have been right is said too.
+#[test]
+fn expectations() {
+    for (text, expected) in [
+        ("step = [{ range = 'a' }]", "one of: mmap, munmap, "),
+        ("step = [{ op = 'fork' }]", "`name`, `share` (optional)"),
+        (
+            "step = [{ op = 'mprotect', range = '0+1p', prot = 'q' }]",
+            "letters of `rwx`, or some of: read, ",
+        ),
+    ] {
+        let wrong = Scenario::parse("test.toml", text, Overrides::default()).expect_err("wrong");
+        let said = wrong.iter().filter_map(|error| error.expected.as_deref());
+        let said: Vec<_> = said.collect();
+        assert!(
+            said.iter().any(|said| said.starts_with(expected)),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_as_a_whole_has_no_line() {
+    let path = std::path::Path::new("no/such.toml");
+    let wrong = Scenario::read(path, Overrides::default()).expect_err("it is not there");
+    let text = wrong.to_string();
+    assert!(
+        text.starts_with("no/such.toml: error: cannot read it: "),
+        "{text}"
+    );
+}
+
 const CASES: &[(&str, &[&str])] = &[
     ("op = 'munmap', range = 'buf'", &[]),
     (

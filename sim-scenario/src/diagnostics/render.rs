@@ -63,12 +63,15 @@ fn one(out: &mut String, diagnostics: &Diagnostics, diagnostic: &Diagnostic, pai
         frame,
         off,
     } = paint;
+    let at = match source.text() {
+        // It is about the file as a whole.
+        "" => String::new(),
+        _ => format!(":{}:{}", place.line, place.column),
+    };
     let _ = writeln!(
         out,
-        "{strong}{}:{}:{}:{off} {error}error:{off} {strong}{}{off}",
+        "{strong}{}{at}:{off} {error}error:{off} {strong}{}{off}",
         source.name(),
-        place.line,
-        place.column,
         printable(&diagnostic.message),
     );
     let number = place.line.to_string();

@@ -220,7 +220,8 @@ impl Reader<'_> {
     fn policy(&self, cx: &mut Context) -> Option<Policy> {
         let mask = self.opt(cx, "nodes", words::nodes);
         let policy = self.fields.get("policy")?;
-        words::policy(cx, policy, mask?.unwrap_or(0))
+        let policy = words::policy(cx, policy, mask.flatten().unwrap_or(0));
+        mask.and(policy)
     }
 
     fn access(&self, cx: &mut Context, kind: AccessKind) -> Option<Op> {

@@ -74,7 +74,10 @@ fn well_formed(
     index: usize,
     block: Block<'_>,
 ) -> Option<Step> {
-    let op = fields.required(cx, "a step", "op")?;
+    let Some(op) = fields.get("op") else {
+        let diagnostic = Diagnostic::new(fields.span, "a step needs `op`");
+        return cx.error(diagnostic.expected(operations()));
+    };
     let spec = spec(cx, op)?;
     let span = span_of(op);
     let complete = check_fields(cx, fields, spec, span);
@@ -121,8 +124,12 @@ fn spec(cx: &mut Context, value: &Value<'_>) -> Option<&'static OpSpec> {
     if diagnostic.hint.is_some() {
         return cx.error(diagnostic);
     }
+    cx.error(diagnostic.expected(operations()))
+}
+
+fn operations() -> String {
     let names: Vec<_> = OPS.iter().map(|op| op.name).collect();
-    cx.error(diagnostic.expected(format!("one of: {}", names.join(", "))))
+    format!("one of: {}", names.join(", "))
 }
 
 /// Reports unknown and missing parameters; false if one is missing.
@@ -138,7 +145,8 @@ fn check_fields(cx: &mut Context, fields: &Fields<'_>, spec: &OpSpec, span: Span
     for field in spec.fields {
         if field.presence == Presence::Required && fields.get(field.name).is_none() {
             let message = format!("`{}` needs `{}`", spec.name, field.name);
-            cx.diagnostics.push(Diagnostic::new(span, message));
+            let diagnostic = Diagnostic::new(span, message).expected(spec.parameters());
+            cx.diagnostics.push(diagnostic);
             complete = false;
         }
     }

@@ -13,6 +13,34 @@ use crate::source::{Placed, Span};
 /// Names of bits.
 type Names = [(&'static str, u32)];
 
+/// What the words of a parameter are.
+#[derive(Clone, Copy)]
+struct Vocabulary<'n> {
+    /// What one of them is.
+    what: &'static str,
+    names: &'n Names,
+    /// What may stand in their place.
+    letters: Option<&'static str>,
+}
+
+impl<'n> Vocabulary<'n> {
+    const fn new(what: &'static str, names: &'n Names) -> Self {
+        Self {
+            what,
+            names,
+            letters: None,
+        }
+    }
+
+    fn expected(self) -> String {
+        let names: Vec<_> = self.names.iter().map(|(name, _)| *name).collect();
+        let letters = self.letters.map_or(String::new(), |letters| {
+            format!("letters of `{letters}`, or ")
+        });
+        format!("{letters}some of: {}", names.join(", "))
+    }
+}
+
 /// `MAP_*`; of two names for one bit the first is the usual one.
 pub(crate) const MAP_FLAGS: &Names = &[
     ("private", MapFlags::PRIVATE.bits()),
@@ -84,22 +112,33 @@ pub(crate) const POLICIES: &[&str] = &[
 
 /// `MAP_*` flags.
 pub(super) fn map_flags(cx: &mut Context, value: &Value<'_>) -> Option<MapFlags> {
-    bits(cx, value, "a flag of mmap", MAP_FLAGS).map(MapFlags::from_bits_retain)
+    bits(cx, value, Vocabulary::new("a flag of mmap", MAP_FLAGS)).map(MapFlags::from_bits_retain)
 }
 
 /// `MREMAP_*` flags.
 pub(super) fn mremap_flags(cx: &mut Context, value: &Value<'_>) -> Option<MremapFlags> {
-    bits(cx, value, "a flag of mremap", MREMAP_FLAGS).map(MremapFlags::from_bits_retain)
+    bits(cx, value, Vocabulary::new("a flag of mremap", MREMAP_FLAGS))
+        .map(MremapFlags::from_bits_retain)
 }
 
 /// `MCL_*` flags.
 pub(super) fn mlockall_flags(cx: &mut Context, value: &Value<'_>) -> Option<MlockallFlags> {
-    bits(cx, value, "a flag of mlockall", MLOCKALL_FLAGS).map(MlockallFlags::from_bits_retain)
+    bits(
+        cx,
+        value,
+        Vocabulary::new("a flag of mlockall", MLOCKALL_FLAGS),
+    )
+    .map(MlockallFlags::from_bits_retain)
 }
 
 /// Modes of a userfaultfd registration.
 pub(super) fn uffd_mode(cx: &mut Context, value: &Value<'_>) -> Option<UffdMode> {
-    bits(cx, value, "a mode of userfaultfd", UFFD_MODES).map(UffdMode::from_bits_retain)
+    bits(
+        cx,
+        value,
+        Vocabulary::new("a mode of userfaultfd", UFFD_MODES),
+    )
+    .map(UffdMode::from_bits_retain)
 }
 
 /// Features of a userfaultfd.
@@ -108,7 +147,12 @@ pub(super) fn uffd_features(cx: &mut Context, value: &Value<'_>) -> Option<UffdF
         .iter()
         .map(|(name, feature)| (*name, feature.bits()))
         .collect();
-    bits(cx, value, "a feature of userfaultfd", &names).map(UffdFeatures::from_bits_retain)
+    bits(
+        cx,
+        value,
+        Vocabulary::new("a feature of userfaultfd", &names),
+    )
+    .map(UffdFeatures::from_bits_retain)
 }
 
 /// A protection: `"rw"`, `"r--"`, `"none"`, `["read", "write"]`, `"0x3"`.
@@ -118,7 +162,11 @@ pub(super) fn prot(cx: &mut Context, value: &Value<'_>) -> Option<Prot> {
     {
         return Some(prot);
     }
-    bits(cx, value, "a protection", PROTS).map(Prot::from_bits_retain)
+    let words = Vocabulary {
+        letters: Some("rwx"),
+        ..Vocabulary::new("a protection", PROTS)
+    };
+    bits(cx, value, words).map(Prot::from_bits_retain)
 }
 
 fn prot_letters(text: &str) -> Option<Prot> {
@@ -211,13 +259,13 @@ pub(super) fn one_of<T: Copy>(
 }
 
 /// Bits by their names: an array of names, a string of them, or a number.
-fn bits(cx: &mut Context, value: &Value<'_>, what: &str, names: &Names) -> Option<u32> {
+fn bits(cx: &mut Context, value: &Value<'_>, known: Vocabulary<'_>) -> Option<u32> {
     if let DeValue::Integer(_) = value.get_ref() {
         return scalar::integer32(cx, value);
     }
     let mut all = Some(0);
     for word in words(cx, value)? {
-        match bit(&word, what, names) {
+        match bit(&word, known) {
             Ok(bits) => all = all.map(|all| all | bits),
             Err(diagnostic) => all = cx.error(diagnostic),
         }
@@ -225,8 +273,9 @@ fn bits(cx: &mut Context, value: &Value<'_>, what: &str, names: &Names) -> Optio
     all
 }
 
-fn bit(word: &Placed<&str>, what: &str, names: &Names) -> Result<u32, Diagnostic> {
+fn bit(word: &Placed<&str>, vocabulary: Vocabulary<'_>) -> Result<u32, Diagnostic> {
     let name = word.value;
+    let Vocabulary { what, names, .. } = vocabulary;
     if let Some((_, bits)) = names.iter().find(|(known, _)| *known == name) {
         return Ok(*bits);
     }
@@ -236,11 +285,10 @@ fn bit(word: &Placed<&str>, what: &str, names: &Names) -> Result<u32, Diagnostic
     {
         return Ok(bits);
     }
-    let all: Vec<_> = names.iter().map(|(name, _)| *name).collect();
     Err(
         Diagnostic::new(word.span, format!("`{name}` is not {what}"))
-            .expected(format!("some of: {}", all.join(", ")))
-            .did_you_mean(name, all.iter().copied()),
+            .expected(vocabulary.expected())
+            .did_you_mean(name, names.iter().map(|(name, _)| *name)),
     )
 }
 
