@@ -115,7 +115,8 @@ impl Baseline {
 }
 
 fn entry(line: &str) -> Result<Entry, String> {
-    let object: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let object: Value = serde_json::from_str(line)
+        .map_err(|error| format!("not what `vmsim bench --json` prints: {error}"))?;
     let text = |name: &str| {
         let value = object.get(name).and_then(Value::as_str);
         value.map(str::to_owned).ok_or(format!("no text `{name}`"))
