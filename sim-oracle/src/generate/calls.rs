@@ -31,7 +31,7 @@ pub(super) fn call(generator: &mut Generator, op: Op) -> Call {
         Op::MremapResize => mremap_resize(args),
         Op::MremapMove => mremap_move(args),
         Op::AdviseFlags => advise(args, flag_advice(mode)),
-        Op::AdviseDiscard => advise(args, DISCARD),
+        Op::AdviseDiscard => advise(args, discard(mode)),
         Op::AdvisePopulate => advise(args, &[Advice::PopulateRead, Advice::PopulateWrite]),
         Op::Guard => advise(args, &[Advice::GuardInstall]),
         Op::Unguard => advise(args, &[Advice::GuardRemove]),
@@ -87,6 +87,16 @@ pub(super) fn call(generator: &mut Generator, op: Op) -> Call {
             offset: args.rng.random_range(0..8) * PAGE_SIZE,
             len: Bytes::from_pages(args.rng.random_range(1..4)),
         },
+    }
+}
+
+/// What discards pages. `MADV_REMOVE` cuts the huge pages of objects into pieces of sizes that the
+/// simulator does not know.
+fn discard(mode: Mode) -> &'static [Advice] {
+    if mode == Mode::HugeParts {
+        &[Advice::Dontneed, Advice::Free, Advice::DontneedLocked]
+    } else {
+        DISCARD
     }
 }
 
