@@ -214,7 +214,20 @@ fn mmap_file(args: &mut Args, files: &[FileId]) -> Call {
     call
 }
 
+/// More than any machine has; such a range from the arena ends below all workers.
+const VAST: Bytes = Bytes(1 << 45);
+
 fn mmap_shared(args: &mut Args) -> Call {
+    if args.one_in(40) {
+        return Call::Mmap(MmapArgs {
+            addr: VirtAddr::new(args.page()),
+            len: VAST,
+            prot: args.prot(),
+            flags: MapFlags::SHARED | MapFlags::ANONYMOUS,
+            file: None,
+            offset: 0,
+        });
+    }
     if args.one_in(3) {
         mmap(args, MapFlags::SHARED | MapFlags::ANONYMOUS, None, 0)
     } else {
@@ -272,7 +285,11 @@ fn mremap_move(args: &mut Args) -> Call {
     ]);
     let new_addr = VirtAddr::new(args.page());
     args.remember(new_addr.get());
-    let old_len = if args.one_in(20) { Bytes(0) } else { len };
+    let old_len = match args.rng.random_range(0..40) {
+        0 | 1 => Bytes(0),
+        2 if addr.get() < 1 << 46 => VAST,
+        _ => len,
+    };
     Call::Mremap(MremapArgs {
         addr,
         old_len,

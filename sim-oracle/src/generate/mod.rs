@@ -49,9 +49,10 @@ impl Generator {
         } else {
             0
         };
+        let arena = mode::place(mode, &mut rng);
         Self {
             variant,
-            args: Args::new(rng, mode::arena(mode)),
+            args: Args::new(rng, arena),
             mode,
             weights,
             processes: vec![Pid::MAIN],

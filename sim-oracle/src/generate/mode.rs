@@ -1,5 +1,8 @@
 //! What a run of the generator is about: which operations it uses, how often, in what world.
 
+use rand::Rng as _;
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom as _;
 use sim_core::{
     Access, Advice, Bytes, Call, FileId, FileKind, FileSpec, MapFlags, MmapArgs, PAGE_SIZE,
     PMD_PAGES, Prot, Setup, SyscallRange, UffdFeatures, VirtAddr,
@@ -218,6 +221,7 @@ pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
             (Munlock, 3),
             (Mlockall, 2),
             (Munlockall, 2),
+            (Op::Odd, 2),
             (MmapAnywhere, 2),
             (Fork, 1),
         ],
@@ -375,6 +379,27 @@ pub(crate) fn arena(mode: Mode) -> Arena {
             usual: 7,
         },
     }
+}
+
+/// Places where Linux does something of its own: the lowest addresses, the first 2 MiB, what
+/// `MAP_32BIT` searches, the heap, and right below where mappings without an address begin.
+const PLACES: &[u64] = &[
+    0x1_0000,
+    0x1f_8000,
+    0x3fff_8000,
+    0x5555_5554_c000,
+    0x7fff_f7fd_0000,
+];
+
+/// Where one run of a mode takes place: mostly in the usual arena, now and then at one of
+/// [`PLACES`].
+pub(crate) fn place(mode: Mode, rng: &mut SmallRng) -> Arena {
+    let mut arena = arena(mode);
+    if !matches!(mode, Mode::Huge | Mode::HugeParts) && rng.random_bool(0.2) {
+        let start = *PLACES.choose(rng).expect("there are places");
+        arena.start = VirtAddr::new(start);
+    }
+    arena
 }
 
 /// The files of generated runs: what their kinds and sizes are is part of the interface between
