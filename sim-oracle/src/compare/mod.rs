@@ -29,12 +29,13 @@ pub enum Level {
 }
 
 impl Level {
-    /// Every level with its name on the command line.
+    /// Every level with its name on the command line; `all` is the highest one.
     pub const NAMES: &'static [(&'static str, Self)] = &[
         ("result", Self::Result),
         ("layout", Self::Layout),
         ("flags", Self::Flags),
         ("pages", Self::Pages),
+        ("all", Self::Pages),
     ];
 
     /// What a snapshot must hold to be compared at this level; `None` if none is needed.
