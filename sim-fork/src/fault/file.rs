@@ -7,6 +7,7 @@ use sim_core::{FileRef, VmFlags};
 use sim_pagetable::{Arch, Entry, FrameFlags, Pfn};
 
 use super::Fault;
+use super::readahead::Reading;
 use crate::error::FaultError;
 use crate::file::{self, CachedPage, FileObject, Lookup};
 use crate::folio::{self, NEW_FILE, NEW_SHMEM};
@@ -45,8 +46,17 @@ impl<A: Arch> Pager<'_, A> {
         if self.fault_around(fault, object, file)? {
             return Ok(());
         }
-        if self.read_missing(fault, object)? {
-            return Ok(());
+        match self.start_reading(fault, object)? {
+            Reading::Nothing => {}
+            Reading::Done => return Ok(()),
+            Reading::Under(rest) => {
+                // The fault is taken again before the disk has answered.
+                let mapped = self.fault_around(fault, object, file);
+                self.read_all(object, rest);
+                if mapped? {
+                    return Ok(());
+                }
+            }
         }
         let pfn = self.object_page(fault, object)?;
         if thp::object::map(self, fault.vma, fault.addr, (pfn, false))? {
@@ -99,7 +109,7 @@ impl<A: Arch> Pager<'_, A> {
         (fault.prepare)()?;
         let copy = self.alloc_frame(folio::new_anon(fault.vma))?;
         let read = self.read_missing(fault, object);
-        let source = read.and_then(|_| self.object_page(fault, object));
+        let source = read.and_then(|()| self.object_page(fault, object));
         let ready = source.and_then(|source| self.alloc_table(fault).map(|()| source));
         let source = ready.inspect_err(|_| {
             self.frames().put(copy);

@@ -1,6 +1,8 @@
 //! Reading around a fault on a page of a disk file that is not in the page cache (`mm/filemap.c:
 //! filemap_fault()`, `do_sync_mmap_readahead()`, 6.18).
 
+use std::ops::Range;
+
 use sim_core::{MappedKind, VmFlags};
 use sim_pagetable::Arch;
 
@@ -15,7 +17,7 @@ const WINDOW: u64 = 2048;
 
 /// The pages that come with the one that is missing: half of them lie before it, but for code and
 /// sequential reads.
-fn window(fault: &Fault<'_>, index: u64) -> std::ops::Range<u64> {
+fn window(fault: &Fault<'_>, index: u64) -> Range<u64> {
     let flags = fault.vma.flags();
     if flags.contains(VmFlags::RAND_READ) {
         index..index + 1
@@ -30,34 +32,85 @@ fn window(fault: &Fault<'_>, index: u64) -> std::ops::Range<u64> {
     }
 }
 
+/// What a fault began to read.
+#[must_use = "the pages that are on their way arrive"]
+pub(super) enum Reading {
+    /// Nothing: its page was in the cache.
+    Nothing,
+    /// Everything is there: who waits for the page that was missing waits for its neighbours.
+    Done,
+    /// The page was a hole, which needs no disk; neighbours that do are still on their way.
+    Under(Range<u64>),
+}
+
 impl<A: Arch> Pager<'_, A> {
-    /// Brings a missing page and those around it into the cache. True if it was missing: the fault
-    /// is taken again, since mmap_lock was dropped meanwhile, and then finds neighbours to map.
+    /// Brings a missing page and those around it into the cache.
     pub(super) fn read_missing(
         &self,
         fault: &Fault<'_>,
         object: &FileObject,
-    ) -> Result<bool, FaultError> {
-        let index = fault.vma.pgoff_of(fault.addr).get();
-        if object.file().kind != MappedKind::Regular || !is_missing(object, index) {
-            return Ok(false);
+    ) -> Result<(), FaultError> {
+        if let Reading::Under(rest) = self.start_reading(fault, object)? {
+            self.read_all(object, rest);
         }
+        Ok(())
+    }
+
+    /// The same, as far as the fault waits for it: it is taken again then, since mmap_lock was
+    /// dropped meanwhile, and finds neighbours to map.
+    pub(super) fn start_reading(
+        &self,
+        fault: &Fault<'_>,
+        object: &FileObject,
+    ) -> Result<Reading, FaultError> {
+        let index = fault.vma.pgoff_of(fault.addr).get();
+        if object.file().kind != MappedKind::Regular {
+            return Ok(Reading::Nothing);
+        }
+        let Some(why) = missing(object, index) else {
+            return Ok(Reading::Nothing);
+        };
         load_page(self, object, index)?;
-        let end = object.lock().size_in_pages();
         let around = window(fault, index);
-        for index in around.start..around.end.min(end) {
-            // Where memory is short reading ahead ends, and nobody is told.
-            if is_missing(object, index) && load_page(self, object, index).is_err() {
-                break;
+        let around = around.start..around.end.min(object.lock().size_in_pages());
+        match why {
+            Missing::OnDisk => {
+                self.read_all(object, around);
+                Ok(Reading::Done)
+            }
+            Missing::Hole => {
+                let holes = around.clone().filter(|&i| missing(object, i) == Some(why));
+                for index in holes {
+                    if load_page(self, object, index).is_err() {
+                        break;
+                    }
+                }
+                Ok(Reading::Under(around))
             }
         }
-        Ok(true)
+    }
+
+    /// Reads what is missing of a range. Where memory is short that ends, and nobody is told.
+    pub(super) fn read_all(&self, object: &FileObject, mut range: Range<u64>) {
+        range.find(|&index| {
+            missing(object, index).is_some() && load_page(self, object, index).is_err()
+        });
     }
 }
 
-fn is_missing(object: &FileObject, index: u64) -> bool {
-    match object.lock().lookup(index) {
-        Lookup::OnDisk(_) | Lookup::Hole => true,
-        Lookup::Present(_) | Lookup::Pristine(_) | Lookup::Swapped(_) | Lookup::Beyond => false,
+/// Why a page is not in the cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    OnDisk,
+    Hole,
+}
+
+fn missing(object: &FileObject, index: u64) -> Option<Missing> {
+    let state = object.lock();
+    match state.lookup(index) {
+        Lookup::OnDisk(_) if state.is_punched(index) => Some(Missing::Hole),
+        Lookup::OnDisk(_) => Some(Missing::OnDisk),
+        Lookup::Hole => Some(Missing::Hole),
+        Lookup::Present(_) | Lookup::Pristine(_) | Lookup::Swapped(_) | Lookup::Beyond => None,
     }
 }

@@ -186,6 +186,11 @@ impl FileState {
         }
     }
 
+    /// Was a page offset punched out of the disk, and nothing but zeroes has come there since?
+    pub fn is_punched(&self, index: u64) -> bool {
+        self.holes.contains(&index) && matches!(self.lookup(index), Lookup::OnDisk(0))
+    }
+
     /// The frame at a page offset, also where a huge page reaches beyond the end of the object.
     pub fn cached(&self, index: u64) -> Option<Pfn> {
         match self.pages.get(&index) {

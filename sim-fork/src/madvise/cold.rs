@@ -99,8 +99,11 @@ fn cool_block<A: Arch, S: VmaStore>(machine: &Machine<A, S>, part: &Part<'_, A>,
 fn pageout_whole<A: Arch, S: VmaStore>(machine: &Machine<A, S>, part: &Part<'_, A>, head: Pfn) {
     let Part { pager, vma, range } = *part;
     if !folio::is_anon(pager.frames(), head) {
-        // Only unmapped.
         thp::mapping::split(pager, vma, range.start());
+        if pager.frames().folio_mapcount(head) == 0 {
+            // Unmapped, but dirty, and there is no swap for it (`mm/shmem.c: shmem_writeout()`).
+            pager.frames().meta(head).set_flags(FrameFlags::ACTIVE);
+        }
         return;
     }
     if reclaim::pageout_whole(pager, vma, range, head) == Whole::Settled {
