@@ -95,7 +95,8 @@ impl Lru {
     }
 }
 
-fn is_locked(vma: &Vma) -> bool {
+/// Does a VMA lock the pages that it maps?
+pub(crate) fn is_locked(vma: &Vma) -> bool {
     vma.flags() & (VmFlags::LOCKED | VmFlags::SPECIAL) == VmFlags::LOCKED
 }
 

@@ -25,6 +25,7 @@ use sim_sync::{Mutex, class};
 
 use self::added::Added;
 use self::mlock::Mlock;
+pub(crate) use self::mlock::is_locked;
 
 /// Folios in a batch (`PAGEVEC_SIZE`).
 const BATCH: usize = 31;

@@ -99,9 +99,9 @@ fn cool_block<A: Arch, S: VmaStore>(machine: &Machine<A, S>, part: &Part<'_, A>,
 fn pageout_whole<A: Arch, S: VmaStore>(machine: &Machine<A, S>, part: &Part<'_, A>, head: Pfn) {
     let Part { pager, vma, range } = *part;
     if !folio::is_anon(pager.frames(), head) {
-        thp::mapping::split(pager, vma, range.start());
-        if pager.frames().folio_mapcount(head) == 0 {
-            // Unmapped, but dirty, and there is no swap for it (`mm/shmem.c: shmem_writeout()`).
+        let folio = Folio::mapped_at(pager.frames(), vma, addr(range.start()), head);
+        if thp::folio::unmap(machine, folio) {
+            // But it is dirty, and there is no swap for it (`mm/shmem.c: shmem_writeout()`).
             pager.frames().meta(head).set_flags(FrameFlags::ACTIVE);
         }
         return;

@@ -18,6 +18,7 @@ use sim_sync::MmapRead;
 
 use super::mapping;
 use crate::folio;
+use crate::lru;
 use crate::machine::Machine;
 use crate::pageops::{ZapMode, pages_of_object};
 use crate::pager::Pager;
@@ -100,12 +101,31 @@ pub(crate) fn split<A: Arch, S: VmaStore>(
     let Some(locked) = lock_all(&spaces, held) else {
         return false;
     };
-    let sharers = spaces.iter().zip(&locked);
-    let sharers = sharers.map(|(space, mm)| (Pager::new(machine.shared(), &space.pages), &**mm));
+    let sharers = sharers(machine.shared(), &spaces, &locked);
     match folio.object {
         None => split_anon(machine.shared(), sharers, folio),
         Some(file) => split_object(machine, sharers, folio, file),
     }
+}
+
+/// Unmaps a folio of an object wherever it is mapped, as reclaim does (`mm/rmap.c: try_to_unmap()`).
+/// The caller holds mmap_lock for reading. Whether nobody maps it now.
+pub(crate) fn unmap<A: Arch, S: VmaStore>(machine: &Machine<A, S>, folio: Folio) -> bool {
+    let spaces = machine.spaces();
+    if let Some(locked) = lock_all(&spaces, Held::Mmap) {
+        unmap_object(sharers(machine.shared(), &spaces, &locked), folio);
+    }
+    machine.shared().frames.folio_mapcount(folio.head) == 0
+}
+
+/// The page tables and VMAs of locked address spaces.
+fn sharers<'a, A: Arch, S: VmaStore>(
+    shared: &'a Shared,
+    spaces: &'a [Arc<AddressSpace<A, S>>],
+    locked: &'a [MmapRead<'a, Mm<S>>],
+) -> impl Iterator<Item = (Pager<'a, A>, &'a Mm<S>)> {
+    let sharers = spaces.iter().zip(locked);
+    sharers.map(|(space, mm)| (Pager::new(shared, &space.pages), &**mm))
 }
 
 /// Locks all address spaces for reading; `None` if that would mean to wait and must not.
@@ -196,6 +216,11 @@ fn split_anon<'a, A: Arch, S: VmaStore>(
         debug_assert!(frames.concurrent(), "mappings of {folio:?} were missed");
         return false;
     }
+    // Linux unmaps it meanwhile: locked VMAs unlock it, and lock what they map again.
+    let locked = || found.iter().filter(|mapping| lru::is_locked(mapping.vma));
+    for mapping in locked() {
+        mapping.for_each(folio, |_, _| shared.lru.munlock(frames, folio.head));
+    }
     shared.lru.drain_mlocked(frames);
     frames.split_folio(folio.head, cached / HUGE_PAGES as u32);
     for mapping in &found {
@@ -203,6 +228,10 @@ fn split_anon<'a, A: Arch, S: VmaStore>(
             use_zero_page(&mapping.pager, mapping.vma, slot, pfn);
         });
     }
+    for mapping in locked() {
+        mapping.for_each(folio, |_, pfn| shared.lru.mlock(frames, pfn));
+    }
+    shared.lru.drain_mlocked(frames);
     if cached != 0 {
         // In the swap cache what nobody has any more is not needed.
         for i in 0..HUGE_PAGES {
@@ -236,11 +265,7 @@ fn split_object<'a, A: Arch, S: VmaStore>(
 ) -> bool {
     let shared = machine.shared();
     let frames = &shared.frames;
-    for mapping in &mappings(sharers, folio) {
-        mapping.for_each(folio, |slot, pfn| {
-            unmap_object_page(&mapping.pager, mapping.vma, slot, pfn);
-        });
-    }
+    unmap_object(sharers, folio);
     shared.lru.drain_mlocked(frames);
     if frames.folio_mapcount(folio.head) != 0 || frames.refs(folio.head) != folio.cached(frames) {
         return false;
@@ -248,6 +273,17 @@ fn split_object<'a, A: Arch, S: VmaStore>(
     frames.split_folio(folio.head, 1);
     drop_beyond_end(shared, folio, file);
     true
+}
+
+fn unmap_object<'a, A: Arch, S: VmaStore>(
+    sharers: impl Iterator<Item = (Pager<'a, A>, &'a Mm<S>)>,
+    folio: Folio,
+) {
+    for mapping in &mappings(sharers, folio) {
+        mapping.for_each(folio, |slot, pfn| {
+            unmap_object_page(&mapping.pager, mapping.vma, slot, pfn);
+        });
+    }
 }
 
 /// As reclaim unmaps (`mm/rmap.c: try_to_unmap_one()`): that the page was accessed is forgotten.

@@ -2,6 +2,8 @@
 
 mod simpler;
 
+use std::collections::BTreeSet;
+
 use sim_core::{Call, Pid};
 
 use crate::lockstep::Divergence;
@@ -46,10 +48,11 @@ struct Shrinker<'a, 'b> {
 
 impl Shrinker<'_, '_> {
     /// Takes a list for the best one if it fails in the same manner.
-    fn accept(&mut self, calls: Vec<(Pid, Call)>) -> bool {
+    fn accept(&mut self, mut calls: Vec<(Pid, Call)>) -> bool {
         if self.tries == 0 {
             return false;
         }
+        keep_living(&mut calls);
         self.tries -= 1;
         let wanted = self.best.divergence.difference.kind();
         match (self.test)(&calls) {
@@ -101,6 +104,20 @@ impl Shrinker<'_, '_> {
             }
         }
     }
+}
+
+/// Leaves out calls of processes that no fork before them makes: no scenario can have them.
+fn keep_living(calls: &mut Vec<(Pid, Call)>) {
+    let mut living = BTreeSet::from([Pid::MAIN]);
+    calls.retain(|(pid, call)| {
+        let lives = living.contains(pid);
+        if let (Call::Fork { child, .. }, true) = (call, lives) {
+            living.insert(*child);
+        } else if *call == Call::Exit {
+            living.remove(pid);
+        }
+        lives
+    });
 }
 
 #[cfg(test)]

@@ -43,3 +43,24 @@ fn only_what_is_needed_remains() {
     assert_eq!(shrunk.calls, [munmap(3, 1), munmap(7, 3)]);
     assert_eq!(shrunk.divergence.index, 1);
 }
+
+#[test]
+fn no_process_remains_that_nobody_makes() {
+    let child = Pid(1);
+    let fork = Call::Fork {
+        child,
+        share: false,
+    };
+    let (_, in_child) = munmap(1, 1);
+    let calls = vec![
+        munmap(8, 1),
+        (Pid::MAIN, fork),
+        (child, in_child),
+        munmap(3, 1),
+        munmap(7, 3),
+    ];
+    let divergence = test(&calls).expect("the list fails");
+    // One list is tried: that without the first two calls.
+    let shrunk = shrink(Shrunk { calls, divergence }, &mut test, 1);
+    assert_eq!(shrunk.calls, [munmap(3, 1), munmap(7, 3)]);
+}
