@@ -51,8 +51,9 @@ pub(crate) fn execve<A: Arch, S: VmaStore>(
             return Outcome::Errno(errno);
         }
     };
-    exit::leave(machine.shared(), &process.space);
-    machine.insert_process(process.pid, Arc::new(space));
+    if let Some(before) = machine.insert_process(process.pid, Arc::new(space)) {
+        exit::leave(machine.shared(), &before.space);
+    }
     let shift = stack.unwrap_or_default().shift;
     match init.map_or(Ok(()), |init| place_stack(machine, process, &init, shift)) {
         Ok(()) => Outcome::OK,

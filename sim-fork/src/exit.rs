@@ -16,8 +16,10 @@ pub(crate) fn exit<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     process: &Process<A, S>,
 ) -> Outcome {
-    leave(machine.shared(), &process.space);
-    machine.remove_process(process.pid);
+    // First nobody finds it any more: other threads would map pages that nobody takes away.
+    if let Some(gone) = machine.remove_process(process.pid) {
+        leave(machine.shared(), &gone.space);
+    }
     if machine.all_processes().is_empty() {
         // Nobody is left to see what waits.
         machine.shared().drain_lru();

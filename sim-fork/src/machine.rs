@@ -9,7 +9,7 @@ use sim_core::{
     Profile, Setup, Signal, Snapshot, SnapshotLevel, VirtAddr,
 };
 use sim_pagetable::{Arch, Arm64, X86_64, X86_64NoSoftDirty};
-use sim_sync::{Mutant, ReadMostly, class};
+use sim_sync::{Mutant, Mutex, ReadMostly, class};
 
 use crate::exit;
 use crate::invariants;
@@ -28,7 +28,7 @@ pub struct Machine<A: Arch, S: VmaStore = DefaultStore> {
     objects: ReadMostly<(), class::Objects>,
     /// The process of the last call of who has the machine for itself, who need not lock and search
     /// the table again.
-    recent: Option<Recent<A, S>>,
+    recent: Mutex<Option<Recent<A, S>>, class::Recent>,
 }
 
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
             shared,
             processes: ReadMostly::new(BTreeMap::from([(Pid::MAIN, Arc::new(main))])),
             objects: ReadMostly::new(()),
-            recent: None,
+            recent: Mutex::default(),
         })
     }
 
@@ -161,15 +161,30 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
         by_number.into_values().collect()
     }
 
-    /// Adds a process, or gives one another address space.
-    pub(crate) fn insert_process(&self, pid: Pid, space: Arc<AddressSpace<A, S>>) {
+    /// Adds a process, or gives one another address space; what it was before, which no call is
+    /// under way in any more, but those that may change processes.
+    pub(crate) fn insert_process(
+        &self,
+        pid: Pid,
+        space: Arc<AddressSpace<A, S>>,
+    ) -> Option<Arc<Process<A, S>>> {
         let process = Arc::new(Process { pid, space });
-        self.processes.update(|all| all.insert(pid, process));
+        let before = self.processes.update(|all| all.insert(pid, process));
+        self.forget_recent();
+        before
     }
 
-    /// Takes a process out.
-    pub(crate) fn remove_process(&self, pid: Pid) {
-        self.processes.update(|all| all.remove(&pid));
+    /// Takes a process out, with the same promise. `None` if another thread was faster.
+    pub(crate) fn remove_process(&self, pid: Pid) -> Option<Arc<Process<A, S>>> {
+        let removed = self.processes.update(|all| all.remove(&pid));
+        self.forget_recent();
+        removed
+    }
+
+    /// A process that has ended, or has another address space, is not to keep its memory.
+    fn forget_recent(&self) {
+        let recent = self.recent.lock().take();
+        drop(recent);
     }
 }
 
@@ -201,7 +216,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     /// The process that a call is for, for who has the machine for itself.
     fn take_recent(&mut self, pid: Pid) -> Result<Recent<A, S>, BackendError> {
         let version = self.processes.version();
-        match self.recent.take() {
+        match self.recent.get_mut().take() {
             Some(recent) if recent.version == version && recent.process.pid == pid => Ok(recent),
             Some(_) | None => Ok(Recent {
                 process: self.process(pid)?,
@@ -291,7 +306,7 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
         let outcome = outcome.inspect_err(|_| self.end(pid, None))?;
         drop(table);
         if recent.version == self.processes.version() {
-            self.recent = Some(recent);
+            *self.recent.get_mut() = Some(recent);
         }
         self.end(pid, Some(outcome));
         Ok(outcome)
@@ -307,14 +322,6 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
     }
 
     fn check_invariants(&mut self) -> Result<(), String> {
-        if self
-            .recent
-            .as_ref()
-            .is_some_and(|recent| recent.version != self.processes.version())
-        {
-            // It may have ended meanwhile, and is not to keep its memory.
-            self.recent = None;
-        }
         SimBackend::check_invariants(self)
     }
 

@@ -81,6 +81,7 @@ classes! {
     FreeTables = (8, Never, "the free page tables"),
     StoreChunks = (9, Never, "the memory of a store's nodes"),
     Events = (9, Never, "the log of events"),
+    Recent = (9, Never, "the process of the last call"),
 }
 
 #[cfg(test)]
