@@ -83,13 +83,8 @@ fn child(workload: Workload) -> Result<()> {
     let machine = Simulated::new(StoreName::Maple, &spec.setup(&Setup::default()))?;
     let mut player = Player::new(machine, &spec)?;
     let round = player.next_round(Shape::Bulk);
+    player.before(&round)?;
     let target = player.target_mut();
-    if let Some(setup) = &round.fresh {
-        target.fresh(setup)?;
-    }
-    for step in &round.before {
-        target.run(step)?;
-    }
     target.begin();
     counted(target, &round.timed)?;
     println!("{}", round.ops);

@@ -28,14 +28,7 @@ pub struct Machine<A: Arch, S: VmaStore = DefaultStore> {
     objects: ReadMostly<(), class::Objects>,
     /// The process of the last call of who has the machine for itself, who need not lock and search
     /// the table again.
-    recent: Mutex<Option<Recent<A, S>>, class::Recent>,
-}
-
-#[derive(Debug)]
-struct Recent<A: Arch, S: VmaStore> {
-    process: Arc<Process<A, S>>,
-    /// The version of the process table that it is from.
-    version: u64,
+    recent: Mutex<Option<Arc<Process<A, S>>>, class::Recent>,
 }
 
 /// What the simulator offers beyond [`Backend`].
@@ -200,13 +193,24 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     }
 
     /// What comes after it.
-    fn end(&self, pid: Pid, outcome: Option<Outcome>) {
-        if outcome == Some(Outcome::Signal(Signal::SIGKILL)) {
+    fn end(
+        &self,
+        pid: Pid,
+        outcome: Result<Outcome, BackendError>,
+    ) -> Result<Outcome, BackendError> {
+        let outcome = outcome.inspect_err(|_| self.settle())?;
+        if outcome == Outcome::Signal(Signal::SIGKILL) {
             // Memory is short, and the out-of-memory killer has nobody else to choose.
             if let Ok(process) = self.process(pid) {
                 exit::exit(self, &process);
             }
         }
+        self.settle();
+        Ok(outcome)
+    }
+
+    /// What a call leaves behind is done or undone.
+    fn settle(&self) {
         self.shared.fail().disarm();
         if self.shared.setup.lru_batches == LruBatches::Drained {
             self.shared.drain_lru();
@@ -214,15 +218,11 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     }
 
     /// The process that a call is for, for who has the machine for itself.
-    fn take_recent(&mut self, pid: Pid) -> Result<Recent<A, S>, BackendError> {
-        let version = self.processes.version();
-        match self.recent.get_mut().take() {
-            Some(recent) if recent.version == version && recent.process.pid == pid => Ok(recent),
-            Some(_) | None => Ok(Recent {
-                process: self.process(pid)?,
-                version,
-            }),
-        }
+    fn take_recent(&mut self, pid: Pid) -> Result<Arc<Process<A, S>>, BackendError> {
+        let recent = self.recent.get_mut().take();
+        recent
+            .filter(|process| process.pid == pid)
+            .map_or_else(|| self.process(pid), Ok)
     }
 
     /// A call, but for what holds for all of them.
@@ -300,16 +300,16 @@ impl<A: Arch, S: VmaStore> Backend for Machine<A, S> {
         if let Some(outcome) = self.begin(pid, call)? {
             return Ok(outcome);
         }
-        let recent = self.take_recent(pid)?;
-        let table = (!may_change_processes(call)).then(|| self.processes.is_mine());
-        let outcome = self.dispatch(&recent.process, call);
-        let outcome = outcome.inspect_err(|_| self.end(pid, None))?;
-        drop(table);
-        if recent.version == self.processes.version() {
-            *self.recent.get_mut() = Some(recent);
+        let process = self.take_recent(pid)?;
+        if may_change_processes(call) {
+            let outcome = self.dispatch(&process, call);
+            return self.end(pid, outcome);
         }
-        self.end(pid, Some(outcome));
-        Ok(outcome)
+        let table = self.processes.is_mine();
+        let outcome = self.dispatch(&process, call);
+        drop(table);
+        *self.recent.get_mut() = Some(process);
+        self.end(pid, outcome)
     }
 
     fn snapshot(&mut self, pid: Pid, level: SnapshotLevel) -> Result<Snapshot, BackendError> {
@@ -349,9 +349,7 @@ impl<A: Arch, S: VmaStore> Concurrent for Machine<A, S> {
                 self.run_unlocked(pid, call)
             }
         };
-        let outcome = outcome.inspect_err(|_| self.end(pid, None))?;
-        self.end(pid, Some(outcome));
-        Ok(outcome)
+        self.end(pid, outcome)
     }
 
     fn set_concurrent(&self, concurrent: bool) {

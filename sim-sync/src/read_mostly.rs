@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::Sharded;
 use crate::lockdep::{self, Held, LockClass, Mode};
-use crate::prim::atomic::{AtomicU64, Ordering};
 use crate::prim::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// A reader-writer lock whose readers do not disturb each other (as Linux's per-CPU
@@ -17,8 +16,6 @@ use crate::prim::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub struct ReadMostly<T, C> {
     /// The same value behind each lock; `None` only while a writer has all of them.
     shards: Sharded<RwLock<Option<Arc<T>>>>,
-    /// How often it has changed.
-    version: AtomicU64,
     class: PhantomData<fn() -> C>,
 }
 
@@ -35,7 +32,6 @@ impl<T, C: LockClass> ReadMostly<T, C> {
         let value = Arc::new(value);
         Self {
             shards: Sharded::from_fn(|| RwLock::new(Some(Arc::clone(&value)))),
-            version: AtomicU64::new(0),
             class: PhantomData,
         }
     }
@@ -56,11 +52,6 @@ impl<T, C: LockClass> ReadMostly<T, C> {
         lockdep::acquired(C::CLASS, Mode::Read)
     }
 
-    /// How often it has changed until now.
-    pub fn version(&self) -> u64 {
-        self.version.load(Ordering::Relaxed)
-    }
-
     /// Changes the value with all readers locked out.
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         lockdep::waits(C::CLASS, Mode::Write);
@@ -69,7 +60,6 @@ impl<T, C: LockClass> ReadMostly<T, C> {
         let copies = locked.iter_mut().filter_map(|shard| shard.take());
         let mut value = copies.last().expect("no other writer");
         let result = change(Arc::get_mut(&mut value).expect("no reader has it"));
-        self.version.fetch_add(1, Ordering::Relaxed);
         for shard in &mut locked {
             **shard = Some(Arc::clone(&value));
         }

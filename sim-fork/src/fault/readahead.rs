@@ -1,5 +1,9 @@
 //! Reading around a fault on a page of a disk file that is not in the page cache (`mm/filemap.c:
-//! filemap_fault()`, `do_sync_mmap_readahead()`, 6.18).
+//! filemap_fault()`, `do_sync_mmap_readahead()`, 6.18), and what `MADV_WILLNEED` asks for
+//! (`mm/readahead.c: force_page_cache_ra()`).
+//!
+//! Only pages that reclaim, truncation or hole punching took away are ever read: all others are in
+//! the page cache from the start.
 
 use std::ops::Range;
 
@@ -79,22 +83,26 @@ impl<A: Arch> Pager<'_, A> {
                 Ok(Reading::Done)
             }
             Missing::Hole => {
-                let holes = around.clone().filter(|&i| missing(object, i) == Some(why));
-                for index in holes {
-                    if load_page(self, object, index).is_err() {
-                        break;
-                    }
-                }
+                self.read(object, around.clone(), |why| why == Missing::Hole);
                 Ok(Reading::Under(around))
             }
         }
     }
 
-    /// Reads what is missing of a range. Where memory is short that ends, and nobody is told.
-    pub(super) fn read_all(&self, object: &FileObject, mut range: Range<u64>) {
-        range.find(|&index| {
-            missing(object, index).is_some() && load_page(self, object, index).is_err()
-        });
+    /// Reads what is missing of a range.
+    pub(crate) fn read_all(&self, object: &FileObject, range: Range<u64>) {
+        self.read(object, range, |_| true);
+    }
+
+    /// The same of what is missing for some reason. Where memory is short that ends, and nobody is
+    /// told.
+    fn read(&self, object: &FileObject, range: Range<u64>, wanted: impl Fn(Missing) -> bool) {
+        for index in range {
+            let wanted = missing(object, index).is_some_and(&wanted);
+            if wanted && load_page(self, object, index).is_err() {
+                return;
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `MADV_COLD` and `MADV_PAGEOUT` (`mm/madvise.c: madvise_cold_or_pageout_pte_range()`, 6.18).
 
 use sim_core::store::VmaStore;
-use sim_core::{Advice, Errno, Outcome, PageRange, Vma};
+use sim_core::{Advice, Errno, Outcome, PageRange};
 use sim_pagetable::{Arch, FrameFlags, Leaf, Pfn, PmdSlot, VaRange};
 
 use super::large::{Entries, Part};
@@ -10,7 +10,7 @@ use crate::pager::{Pager, Seen};
 use crate::process::Process;
 use crate::reclaim::{self, Whole};
 use crate::thp::folio::{Folio, Held};
-use crate::va::{addr, va_range};
+use crate::va::addr;
 use crate::{folio, thp};
 
 /// Which of the two it is.
@@ -37,24 +37,12 @@ pub(super) fn madvise<A: Arch, S: VmaStore>(
     };
     let mm = process.space.read_recursive();
     let done = mm.madvise_pages::<Errno>(range, advice, |_, vma, part| {
-        cool(machine, &pager, (vma, part), kind);
+        for block in Part::all_of(&pager, vma, part) {
+            cool_block(machine, &block, kind);
+        }
         Ok(())
     });
     done.into()
-}
-
-fn cool<A: Arch, S: VmaStore>(
-    machine: &Machine<A, S>,
-    pager: &Pager<'_, A>,
-    (vma, range): (&Vma, PageRange),
-    kind: Kind,
-) {
-    machine.shared().drain_lru();
-    let blocks = pager.tables().walk(va_range(range));
-    let blocks: Vec<_> = blocks.map(|run| run.range).collect();
-    for range in blocks {
-        cool_block(machine, &Part { pager, vma, range }, kind);
-    }
 }
 
 /// The pages of one 2 MiB block.

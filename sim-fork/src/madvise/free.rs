@@ -21,16 +21,8 @@ pub(super) fn free_lazily<A: Arch, S: VmaStore>(
     (vma, range): (&Vma, PageRange),
     held: Held,
 ) {
-    machine.shared().drain_lru();
-    let range = va_range(range);
-    let blocks: Vec<_> = pager.tables().walk(range).map(|run| run.range).collect();
-    for block in blocks {
-        let part = Part {
-            pager,
-            vma,
-            range: block,
-        };
-        if let Leaf::Huge(slot) = pager.tables().leaf(block.start())
+    for part in Part::all_of(pager, vma, range) {
+        if let Leaf::Huge(slot) = pager.tables().leaf(part.range.start())
             && !pager.free_huge(slot, part.range)
         {
             continue;
@@ -41,7 +33,7 @@ pub(super) fn free_lazily<A: Arch, S: VmaStore>(
             Entries::Folio(table, range, head) => pager.free_folio(table, range, head),
         });
     }
-    pager.tables().flush(Flush::of(range));
+    pager.tables().flush(Flush::of(va_range(range)));
 }
 
 impl<A: Arch> Part<'_, A> {

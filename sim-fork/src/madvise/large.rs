@@ -1,15 +1,15 @@
 //! How advice goes through the entries of a PTE table: huge folios that are mapped in part only are
 //! split, so that the advice reaches no other page (`mm/madvise.c: madvise_folio_pte_batch()`, 6.18).
 
-use sim_core::Vma;
 use sim_core::store::VmaStore;
+use sim_core::{PageRange, Vma};
 use sim_pagetable::{Arch, HUGE_PAGES, Leaf, Pfn, PteSlot, PteTable, VaRange};
 
 use crate::machine::Machine;
 use crate::pager::Pager;
 use crate::row::{self, Differ};
 use crate::thp::folio::{self, Folio, Held};
-use crate::va::addr;
+use crate::va::{addr, va_range};
 
 /// What advice is given about a part of one table.
 pub(super) struct Part<'a, A: Arch> {
@@ -32,6 +32,16 @@ struct Partial {
     row: VaRange,
     /// What the first one maps.
     page: Pfn,
+}
+
+impl<'a, A: Arch> Part<'a, A> {
+    /// The parts of a range, of which tables have something. What waits in batches is settled first.
+    pub(super) fn all_of(pager: &'a Pager<'a, A>, vma: &'a Vma, range: PageRange) -> Vec<Self> {
+        pager.shared.drain_lru();
+        let blocks = pager.tables().walk(va_range(range));
+        let part = |range| Self { pager, vma, range };
+        blocks.map(|run| part(run.range)).collect()
+    }
 }
 
 impl<A: Arch> Part<'_, A> {

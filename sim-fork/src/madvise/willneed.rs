@@ -21,7 +21,10 @@ impl<A: Arch> Pager<'_, A> {
         let first = vma.pgoff_of(part.start()).get();
         let pages = (first, first + part.pages());
         match file.kind {
-            MappedKind::Regular => readahead::will_need(self.shared, &object, pages),
+            MappedKind::Regular => {
+                let end = object.lock().size_in_pages().min(pages.1);
+                self.read_all(&object, pages.0..end);
+            }
             MappedKind::Memfd | MappedKind::DevZero => {
                 readahead::read_ahead_swap(self.shared, &object, pages);
                 self.shared.drain_lru();

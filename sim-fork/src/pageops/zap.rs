@@ -101,7 +101,14 @@ impl<A: Arch> Pager<'_, A> {
         }
     }
 
-    fn zap_present(&self, vma: &Vma, slot: PteSlot<'_, A>, entry: Entry<A>, mode: ZapMode) {
+    /// Removes an entry that maps something.
+    pub(crate) fn zap_present(
+        &self,
+        vma: &Vma,
+        slot: PteSlot<'_, A>,
+        entry: Entry<A>,
+        mode: ZapMode,
+    ) {
         let Some(pfn) = Self::normal_page(entry) else {
             slot.set(Entry::NONE);
             Self::leave_uffd_wp(vma, slot, entry, mode);

@@ -104,18 +104,13 @@ pub(crate) fn pageout<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr, pf
 /// What is kept, for whatever reason, comes back as if it were new.
 fn pageout_anon<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr, pfn: Pfn) {
     let shared = pager.shared;
-    let gone = match way_out(shared, pfn) {
-        Some(to) if unmap_anon(pager, vma, at, pfn, to) => match to {
-            WayOut::Dropped => true,
-            WayOut::Swapped(place) => {
-                shared.frames.meta(pfn).clear_flags(FrameFlags::ACTIVE);
-                shared.write_to_swap(pfn, place)
+    match way_out(shared, pfn) {
+        Some(to) if unmap_anon(pager, vma, at, pfn, to) => {
+            if let WayOut::Swapped(place) = to {
+                shared.swap_out(pfn, place);
             }
-        },
-        Some(_) | None => false,
-    };
-    if !gone {
-        shared.lru.add(&shared.frames, pfn);
+        }
+        Some(_) | None => shared.lru.add(&shared.frames, pfn),
     }
 }
 
@@ -232,12 +227,7 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
     let CachedPage::Swapped(place) = rest else {
         return 1;
     };
-    meta.clear_flags(FrameFlags::ACTIVE);
-    let gone = shared.write_to_swap(pfn, place);
-    if !gone {
-        shared.lru.add(frames, pfn);
-    }
-    u64::from(gone)
+    u64::from(shared.swap_out(pfn, place))
 }
 
 /// Drops pages that only the page cache has, in the order of files and offsets.

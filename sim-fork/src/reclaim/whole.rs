@@ -48,10 +48,7 @@ pub(crate) fn pageout_whole<A: Arch>(
         }
     }
     drop(table);
-    pager.frames().meta(head).clear_flags(FrameFlags::ACTIVE);
-    if !pager.shared.write_to_swap(head, first) {
-        pager.shared.lru.add_large(pager.frames());
-    }
+    pager.shared.swap_out(head, first);
     Whole::Settled
 }
 

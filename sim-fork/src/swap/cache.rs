@@ -56,6 +56,19 @@ impl Shared {
         self.drop_from_swap_cache(head)
     }
 
+    /// The same for a folio that was to leave now: what does not is on a list again. True if it is
+    /// gone.
+    pub(crate) fn swap_out(&self, head: Pfn, place: SwapId) -> bool {
+        self.frames.meta(head).clear_flags(FrameFlags::ACTIVE);
+        let gone = self.write_to_swap(head, place);
+        if !gone && self.frames.is_large(head) {
+            self.lru.add_large(&self.frames);
+        } else if !gone {
+            self.lru.add(&self.frames, head);
+        }
+        gone
+    }
+
     /// Takes a folio that only the swap cache refers to and that was written out of it. True if so.
     pub(crate) fn drop_from_swap_cache(&self, head: Pfn) -> bool {
         let clean = !self.frames.meta(head).has(FrameFlags::DIRTY);

@@ -280,21 +280,11 @@ fn unmap_object<'a, A: Arch, S: VmaStore>(
     folio: Folio,
 ) {
     for mapping in &mappings(sharers, folio) {
-        mapping.for_each(folio, |slot, pfn| {
-            unmap_object_page(&mapping.pager, mapping.vma, slot, pfn);
+        mapping.for_each(folio, |slot, _| {
+            let (pager, vma) = (&mapping.pager, mapping.vma);
+            pager.zap_present(vma, slot, slot.get(), ZapMode::Reclaim);
         });
     }
-}
-
-/// As reclaim unmaps (`mm/rmap.c: try_to_unmap_one()`): that the page was accessed is forgotten.
-fn unmap_object_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, slot: PteSlot<'_, A>, pfn: Pfn) {
-    let entry = slot.get();
-    if entry.is_dirty() {
-        folio::mark_dirty(pager.frames(), pfn);
-    }
-    slot.set(Entry::NONE);
-    Pager::leave_uffd_wp(vma, slot, entry, ZapMode::Discard);
-    pager.account_unmap(vma, pfn, folio::rss_kind(pager.frames(), pfn));
 }
 
 /// Pages that lie beyond the end of their object leave it.

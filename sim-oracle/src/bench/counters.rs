@@ -80,11 +80,8 @@ pub fn count(spec: &Spec, store: StoreName, kernel: &Setup) -> Result<Count, Ben
 /// A round, with what was tallied and recorded meanwhile.
 fn play(player: &mut Player<Simulated>, record: bool) -> Result<(Count, Vec<Event>), BenchError> {
     let round = player.next_round(Shape::Bulk);
+    player.before(&round)?;
     let target = player.target_mut();
-    if let Some(setup) = &round.fresh {
-        target.fresh(setup)?;
-    }
-    run_all(target, &round.before)?;
     target.record_events(record)?;
     target.take_events()?;
     tally::set_wanted(true);

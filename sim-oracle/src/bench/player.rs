@@ -237,7 +237,11 @@ impl<T: Target> Player<T> {
         Ok(true)
     }
 
-    fn before(&mut self, round: &Round) -> Result<(), BenchError> {
+    /// What must be there before a round is timed.
+    ///
+    /// # Errors
+    /// If the target fails.
+    pub fn before(&mut self, round: &Round) -> Result<(), BenchError> {
         if let Some(setup) = &round.fresh {
             self.target.fresh(setup)?;
         }
