@@ -341,6 +341,9 @@ pub struct Setup {
     pub mmu: MmuSetup,
     /// When pages leave the per-CPU batches.
     pub lru_batches: LruBatches,
+    /// How much of a file a read fault maps, in bytes: a power of two, and nothing but the page that
+    /// was read if that is a page (`/sys/kernel/debug/fault_around_bytes`).
+    pub fault_around: Bytes,
     /// Features of each process's userfaultfd.
     pub uffd: UffdFeatures,
     /// Files that can be mapped; [`FileId`] is the index.
@@ -358,6 +361,7 @@ impl Setup {
             thp: ThpSetup::default(),
             mmu: MmuSetup::default(),
             lru_batches: LruBatches::default(),
+            fault_around: Bytes(64 << 10),
             uffd: UffdFeatures::default(),
             files: Vec::new(),
         }

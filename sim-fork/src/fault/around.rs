@@ -11,16 +11,13 @@ use crate::pager::Pager;
 use crate::thp;
 use crate::va::{addr, va};
 
-/// Pages that a fault maps at most (`fault_around_bytes`, 64 KiB).
-const WINDOW: u64 = 16;
-
-/// The pages around a fault: an aligned window that slides up where the VMA starts later, and ends
-/// with the VMA or the page table.
-fn window(vma: &Vma, fault: VirtAddr) -> VaRange {
+/// The pages around a fault: an aligned window of `pages` that slides up where the VMA starts later,
+/// and ends with the VMA or the page table.
+fn window(vma: &Vma, fault: VirtAddr, pages: u64) -> VaRange {
     let index = va(fault).pte_index() as u64;
     let offset = fault.page_number() - vma.start().page_number();
-    let from = (index - index % WINDOW).max(index - index.min(offset));
-    let to = (from + WINDOW)
+    let from = (index - index % pages).max(index - index.min(offset));
+    let to = (from + pages)
         .min(HUGE_PAGES)
         .min(index + vma.pages() - offset);
     let base = va(fault).huge_down();
@@ -38,12 +35,9 @@ impl<A: Arch> Pager<'_, A> {
         object: &FileObject,
         file: FileRef,
     ) -> Result<bool, FaultError> {
-        if fault.vma.uffd().is_some()
-            && fault
-                .vma
-                .flags()
-                .intersects(VmFlags::UFFD_WP | VmFlags::UFFD_MINOR)
-        {
+        let watched = VmFlags::UFFD_WP | VmFlags::UFFD_MINOR;
+        let watched = fault.vma.uffd().is_some() && fault.vma.flags().intersects(watched);
+        if watched || self.fault_around_pages() <= 1 {
             return Ok(false);
         }
         let cached = self.cached_around(fault, object);
@@ -85,10 +79,15 @@ impl<A: Arch> Pager<'_, A> {
         Ok(mapped)
     }
 
+    /// The most pages that a fault maps (`fault_around_pages`).
+    fn fault_around_pages(&self) -> u64 {
+        self.shared.setup.fault_around.pages()
+    }
+
     /// The cached pages around a fault: those of the window, or all of a huge page that begins it,
     /// even beyond the end of the object.
     fn cached_around(&self, fault: &Fault<'_>, object: &FileObject) -> Vec<(Va, Pfn)> {
-        let cached: Vec<_> = window(fault.vma, fault.addr)
+        let cached: Vec<_> = window(fault.vma, fault.addr, self.fault_around_pages())
             .page_addresses()
             .filter_map(|page| Some((page, self.cached_page(object, fault.vma, addr(page))?)))
             .collect();

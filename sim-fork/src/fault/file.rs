@@ -177,21 +177,23 @@ pub(crate) fn load_page<A: Arch>(
     object: &FileObject,
     index: u64,
 ) -> Result<Pfn, FaultError> {
-    let looked_up = object.lock().lookup(index);
+    let mut state = object.lock();
+    let looked_up = state.lookup(index);
     let (flags, content) = match looked_up {
         Lookup::Beyond => return Err(FaultError::Bus),
         Lookup::Present(pfn) => return Ok(pfn),
         Lookup::Pristine(content) => {
-            let mut state = object.lock();
             return file::materialize(pager.shared, object, &mut state, index, content);
         }
         Lookup::Swapped(slot) => {
+            drop(state);
             load_swapped(pager.shared, object, index, slot)?;
             return load_page(pager, object, index);
         }
         Lookup::OnDisk(content) => (NEW_FILE, content),
         Lookup::Hole => (NEW_FILE, 0),
     };
+    drop(state);
     let flags = if object.file().is_shmem() {
         NEW_SHMEM
     } else {

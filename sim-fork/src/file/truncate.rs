@@ -3,10 +3,11 @@
 
 use sim_core::store::VmaStore;
 use sim_core::{BackendError, Bytes, Errno, FileId, MappedKind, Outcome, PAGE_SIZE};
-use sim_pagetable::{Arch, FrameFlags};
+use sim_pagetable::{Arch, FrameFlags, Pfn};
 
-use super::{CachedPage, FileObject, Lookup, mappings, materialize, release};
-use crate::folio;
+use super::{CachedPage, FileObject, FileState, Lookup, mappings, materialize, release};
+use crate::error::FaultError;
+use crate::folio::{self, NEW_FILE};
 use crate::machine::Machine;
 use crate::pageops::ZapMode;
 use crate::shared::Shared;
@@ -175,27 +176,20 @@ fn release_part(shared: &Shared, page: CachedPage) {
     release(shared, page);
 }
 
-/// Zeroes a part of a page: its beginning, or what comes after.
+/// Zeroes a part of a page: its beginning, or what comes after. A page that the disk has comes into
+/// the page cache for it.
 fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: bool) {
     let mut state = object.lock();
     let pfn = match state.lookup(index) {
-        Lookup::Present(pfn) => pfn,
-        Lookup::Pristine(content) => {
-            match materialize(shared, object, &mut state, index, content) {
-                Ok(pfn) => pfn,
-                Err(_) => return,
-            }
+        Lookup::Present(pfn) => Ok(pfn),
+        Lookup::Pristine(content) => materialize(shared, object, &mut state, index, content),
+        Lookup::OnDisk(content) if !state.is_punched(index) && !object.file().is_shmem() => {
+            read(shared, &mut state, index, content)
         }
-        Lookup::OnDisk(content) => {
-            let rest = if from_its_start {
-                content & !0xff
-            } else {
-                content
-            };
-            state.set(index, CachedPage::OnDisk(rest));
-            return;
-        }
-        Lookup::Swapped(_) | Lookup::Hole | Lookup::Beyond => return,
+        Lookup::OnDisk(_) | Lookup::Swapped(_) | Lookup::Hole | Lookup::Beyond => return,
+    };
+    let Ok(pfn) = pfn else {
+        return;
     };
     let meta = shared.frames.meta(pfn);
     let on_disk = object.file().kind == MappedKind::Regular;
@@ -211,6 +205,20 @@ fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: 
         meta.set_tag(meta.tag() & !0xff);
     }
     folio::mark_dirty(&shared.frames, pfn);
+}
+
+/// Reads one page from the disk.
+fn read(
+    shared: &Shared,
+    state: &mut FileState,
+    index: u64,
+    content: u32,
+) -> Result<Pfn, FaultError> {
+    let pfn = shared.frames.alloc(NEW_FILE)?;
+    shared.frames.meta(pfn).set_tag(content);
+    state.set(index, CachedPage::Present(pfn));
+    shared.lru.add(&shared.frames, pfn);
+    Ok(pfn)
 }
 
 /// Punches a hole into what a part of a VMA maps (`MADV_REMOVE`).

@@ -5,13 +5,16 @@
 //!
 //! | call | in one piece |
 //! | --- | --- |
-//! | `mmap` `munmap` `mprotect` `mremap` `brk` `mbind` `mseal` `munlock` `mlock2(ONFAULT)`, names, registration with userfaultfd, advice that changes flags | yes: VMAs change under mmap_lock for writing |
+//! | `mmap` `munmap` `mprotect` `mremap` `brk` `mbind` `mseal` `munlock`, names, registration with userfaultfd, advice that changes flags | yes: VMAs change under mmap_lock for writing |
 //! | `fork` | yes: the parent's mmap_lock is held for writing throughout |
 //! | `read` `write` `exec` | a page at a time |
 //! | discarding, guarding, populating, paging out, `msync`, filling and protecting by userfaultfd | a page at a time: page-table entries change under locks of their own, and `mmap` with `MAP_POPULATE` comes to its pages after its VMA |
-//! | `mlock`, `mlockall`, `MAP_LOCKED`, `MADV_WILLNEED`, `MADV_REMOVE` | no: mmap_lock is dropped on the way |
+//! | `mlock`, `mlock2`, `mlockall`, `MAP_LOCKED`, `MADV_WILLNEED`, `MADV_REMOVE` | no: mmap_lock is dropped on the way; even `mlock2(ONFAULT)` populates what another thread maps there meanwhile |
 //! | collapse, reclaim of anything, `clear_refs`, truncation and holes in files | no: pages one after another, in several processes |
 //! | `exit` `execve` | left to storms, since the calls of other threads would have no process |
+//!
+//! Nor is a fault that maps pages around its own, which looks for them first, or one that makes a
+//! stack grow, which needs mmap_lock for writing. Those histories have neither.
 //!
 //! So the generator's ranges are cut to a page where a call is in one piece for a page, and the
 //! others are left to storms.
@@ -81,6 +84,9 @@ impl History {
         generator.prepare(&mut setup);
         // Threads have no batches of pages that wait for reclaim's lists: all happens at once.
         setup.lru_batches = LruBatches::Drained;
+        if kind == Kind::Orders {
+            setup.fault_around = Bytes(PAGE_SIZE);
+        }
         let most = match kind {
             Kind::Orders => 24,
             Kind::Storm => 40,
@@ -194,6 +200,10 @@ impl Source<'_> {
                 continue;
             };
             return Some(match call {
+                Call::Mmap(args) if self.kind == Kind::Orders => Call::Mmap(MmapArgs {
+                    flags: args.flags - MapFlags::GROWSDOWN,
+                    ..args
+                }),
                 Call::Fork { share, .. } => {
                     let child = Pid(self.next_pid);
                     self.next_pid += 1;
@@ -231,8 +241,7 @@ fn in_one_piece(call: Call) -> Option<Call> {
                 ..args
             })
         }
-        Call::Mlock { onfault: true, .. }
-        | Call::Munmap(_)
+        Call::Munmap(_)
         | Call::Mprotect { .. }
         | Call::Mremap(MremapArgs { .. })
         | Call::Munlock(_)
@@ -272,7 +281,7 @@ fn in_one_piece(call: Call) -> Option<Call> {
             range: page(range),
             from,
         },
-        Call::Mlock { onfault: false, .. }
+        Call::Mlock { .. }
         | Call::Mlockall(_)
         | Call::Munlockall
         | Call::Exit
@@ -319,10 +328,11 @@ const fn advised(range: SyscallRange, advice: Advice) -> Option<SyscallRange> {
     }
 }
 
-/// At most one page.
+/// What of a range is in its first page.
 const fn page(range: SyscallRange) -> SyscallRange {
-    if range.len.get() > PAGE_SIZE {
-        SyscallRange::new(range.addr, Bytes(PAGE_SIZE))
+    let left = PAGE_SIZE - range.addr.get() % PAGE_SIZE;
+    if range.len.get() > left {
+        SyscallRange::new(range.addr, Bytes(left))
     } else {
         range
     }

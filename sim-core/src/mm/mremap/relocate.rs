@@ -57,6 +57,8 @@ impl<S: VmaStore> Mm<S> {
         let old = PageRange::new(remap.addr, remap.addr + remap.old_len);
         self.prep_move(pages, id, old)?;
         self.charge_remap(id, remap)?;
+        // Nobody faults in it or changes its flags from here on.
+        self.start_write(id);
         let copied = self.copy_vma_and_data(pages, remap, id)?;
         let flags = self.vma(copied.leaving).flags();
         self.account_remap(flags, remap.new_len);
@@ -128,7 +130,6 @@ impl<S: VmaStore> Mm<S> {
         (from, to): (VmaId, VmaId),
         there: TableMove,
     ) -> Result<(), Errno> {
-        self.start_write(from);
         self.start_write(to);
         let (from, to) = (self.vma(from), self.vma(to));
         let (moved, error) = match pages.move_tables(from, to, there) {
