@@ -57,8 +57,8 @@ pub(crate) fn mark_dirty(frames: &Frames, pfn: Pfn) {
 /// The flags of a page's folio, and its own exclusivity.
 pub(crate) fn flags_of(frames: &Frames, pfn: Pfn) -> FrameFlags {
     let own = frames.meta(pfn).flags();
-    if own.contains(FrameFlags::HUGE_TAIL) {
-        let shared = frames.meta(pfn.huge_down()).flags() - FrameFlags::ANON_EXCLUSIVE;
+    if own.contains(FrameFlags::LARGE_TAIL) {
+        let shared = frames.meta(frames.head(pfn)).flags() - FrameFlags::ANON_EXCLUSIVE;
         shared | (own & FrameFlags::ANON_EXCLUSIVE)
     } else {
         own

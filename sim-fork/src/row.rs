@@ -1,7 +1,7 @@
-//! Entries in a row that map pages of one huge folio, in order: several operations treat them as one
+//! Entries in a row that map pages of one large folio, in order: several operations treat them as one
 //! (`mm/internal.h: folio_pte_batch_flags()`, 6.18).
 
-use sim_pagetable::{Arch, Entry, Frames, HUGE_PAGES};
+use sim_pagetable::{Arch, Entry, Frames};
 
 use crate::pager::Pager;
 
@@ -21,7 +21,7 @@ impl Differ {
     }
 }
 
-/// How many entries from the first on make a row. One that maps no huge folio's page is alone.
+/// How many entries from the first on make a row. One that maps no large folio's page is alone.
 pub(crate) fn length<A: Arch>(
     frames: &Frames,
     mut entries: impl Iterator<Item = Entry<A>>,
@@ -34,7 +34,7 @@ pub(crate) fn length<A: Arch>(
     let Some(page) = page else {
         return 1;
     };
-    let most = HUGE_PAGES - (page.get() - frames.head(page).get());
+    let most = frames.folio_pages(page) - (page.get() - frames.head(page).get());
     let more = entries.zip(1..most).take_while(|&(entry, i)| {
         Pager::normal_page(entry) == Some(page.add(i)) && differ.allows(first, entry)
     });

@@ -59,7 +59,7 @@ impl<A: Arch> Pager<'_, A> {
             return Ok(false);
         };
         let mut mapped = false;
-        for (page, pfn) in cached {
+        for (page, pfn) in self.with_whole_folios(fault, object, &cached) {
             let slot = table.slot(page);
             if !slot.get().is_none() {
                 continue;
@@ -84,22 +84,37 @@ impl<A: Arch> Pager<'_, A> {
         self.shared.setup.fault_around.pages()
     }
 
-    /// The cached pages around a fault: those of the window, or all of a huge page that begins it,
-    /// even beyond the end of the object.
+    /// The cached pages around a fault: those of the window.
     fn cached_around(&self, fault: &Fault<'_>, object: &FileObject) -> Vec<(Va, Pfn)> {
-        let cached: Vec<_> = window(fault.vma, fault.addr, self.fault_around_pages())
+        window(fault.vma, fault.addr, self.fault_around_pages())
             .page_addresses()
             .filter_map(|page| Some((page, self.cached_page(object, fault.vma, addr(page))?)))
-            .collect();
-        let first = cached.first().copied();
-        let whole = first.and_then(|page| thp::object::whole_folio(self, fault, object, page));
-        match whole {
-            Some((range, head)) => {
-                let pages = (0..HUGE_PAGES).map(|i| head.add(i));
-                range.page_addresses().zip(pages).collect()
+            .collect()
+    }
+
+    /// These pages, and with them all of each large folio that fits, even beyond the end of the
+    /// object (`filemap_map_folio_range()`).
+    fn with_whole_folios(
+        &self,
+        fault: &Fault<'_>,
+        object: &FileObject,
+        cached: &[(Va, Pfn)],
+    ) -> Vec<(Va, Pfn)> {
+        let mut pages = Vec::with_capacity(cached.len());
+        let mut done = Va::new(0);
+        for &(at, pfn) in cached {
+            if at < done {
+                continue;
             }
-            None => cached,
+            match thp::object::whole_folio(self, fault, object, (at, pfn)) {
+                Some((range, head)) => {
+                    pages.extend(range.page_addresses().zip((0..).map(|i| head.add(i))));
+                    done = range.end();
+                }
+                None => pages.push((at, pfn)),
+            }
         }
+        pages
     }
 
     /// The page of the cache for an address, without making one. What reclaim waits for is left

@@ -63,8 +63,10 @@ impl<A: Arch> Pager<'_, A> {
             return Ok(());
         }
         self.alloc_table(fault)?;
-        let entry = Entry::page(pfn, self.page_prot(fault.vma)).mk_young();
-        self.map_object_page(fault, old, pfn, entry);
+        let prot = self.page_prot(fault.vma);
+        self.finish_fault(fault, object, (old, pfn), |pfn| {
+            Entry::page(pfn, prot).mk_young()
+        });
         Ok(())
     }
 
@@ -88,13 +90,7 @@ impl<A: Arch> Pager<'_, A> {
         self.alloc_table(fault)?;
         let prot = self.page_prot(fault.vma);
         let entry = |pfn| Self::maybe_write(fault, Entry::page(pfn, prot).mk_young().mk_dirty());
-        let armed = fault.vma.flags().intersects(VmFlags::UFFD);
-        let page = (va(fault.addr), pfn);
-        let whole = thp::object::whole_folio(self, fault, object, page).filter(|_| !armed);
-        let mapped = whole.is_some_and(|whole| thp::object::map_pages(self, fault, whole, entry));
-        if !mapped {
-            self.map_object_page(fault, old, pfn, entry(pfn));
-        }
+        self.finish_fault(fault, object, (old, pfn), entry);
         folio::mark_dirty(self.frames(), pfn);
         Ok(())
     }
@@ -126,12 +122,25 @@ impl<A: Arch> Pager<'_, A> {
         Ok(())
     }
 
-    /// `mm/memory.c: finish_fault()` for a page of the object.
-    fn map_object_page(&self, fault: &Fault<'_>, old: Entry<A>, pfn: Pfn, entry: Entry<A>) {
+    /// Maps a page of the object, or of shared memory all of its folio if nothing is in the way
+    /// (`mm/memory.c: finish_fault()`). `entry` makes the entry of a page.
+    fn finish_fault(
+        &self,
+        fault: &Fault<'_>,
+        object: &FileObject,
+        (old, pfn): (Entry<A>, Pfn),
+        entry: impl Fn(Pfn) -> Entry<A>,
+    ) {
+        let single = !object.file().is_shmem() || fault.vma.flags().intersects(VmFlags::UFFD);
+        let page = (va(fault.addr), pfn);
+        let whole = thp::object::whole_folio(self, fault, object, page).filter(|_| !single);
+        if whole.is_some_and(|whole| thp::object::map_pages(self, fault, whole, &entry)) {
+            return;
+        }
         if let Some(table) = self.unchanged(fault, old) {
             self.frames().get(pfn);
             self.account_map(fault.vma, pfn);
-            table.set(va(fault.addr), Self::keep_uffd_wp(fault, old, entry));
+            table.set(va(fault.addr), Self::keep_uffd_wp(fault, old, entry(pfn)));
         }
     }
 

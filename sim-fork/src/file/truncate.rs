@@ -1,9 +1,11 @@
 //! `ftruncate` and `fallocate(FALLOC_FL_PUNCH_HOLE)` (`mm/truncate.c`, `mm/shmem.c`,
 //! `fs/ext4/inode.c: ext4_setattr()`, `ext4_punch_hole()`; 6.19).
 
+use std::ops::Range;
+
 use sim_core::store::VmaStore;
 use sim_core::{BackendError, Bytes, Errno, FileId, MappedKind, Outcome, PAGE_SIZE};
-use sim_pagetable::{Arch, FrameFlags, Pfn};
+use sim_pagetable::{Arch, FrameFlags, Frames, Pfn};
 
 use super::{CachedPage, FileObject, FileState, Lookup, mappings, materialize, release};
 use crate::error::FaultError;
@@ -25,11 +27,15 @@ pub(crate) fn truncate<A: Arch, S: VmaStore>(
     if !is_plain(&object) || size.get() > MAX_SIZE {
         return Ok(Outcome::Errno(Errno::EINVAL));
     }
-    let first = size.get().div_ceil(PAGE_SIZE);
-    mappings::unmap(machine, object.file(), (first, u64::MAX), ZapMode::Discard);
     let old = object.lock().size();
-    split_ends(machine, &object, (first, u64::MAX));
-    drop_pages(machine.shared(), &object, (first, u64::MAX), false);
+    if size.get() <= old {
+        // A huge page of shared memory that reaches beyond the end does so until the end comes
+        // nearer.
+        let first = size.get().div_ceil(PAGE_SIZE);
+        mappings::unmap(machine, object.file(), (first, u64::MAX), ZapMode::Discard);
+        split_ends(machine, &object, &(size.get()..u64::MAX));
+        drop_pages(machine.shared(), &object, (first, u64::MAX), false);
+    }
     object.lock().set_size(size.get());
     let partial = !size.get().is_multiple_of(PAGE_SIZE);
     if partial && size.get() <= old {
@@ -86,10 +92,11 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
         return Ok(());
     }
     let (first, last) = (offset.div_ceil(PAGE_SIZE), end / PAGE_SIZE);
-    let mode = ZapMode::ObjectPages;
     if first < last {
-        mappings::unmap(machine, object.file(), (first, last), mode);
-        split_ends(machine, object, (first, last));
+        mappings::unmap(machine, object.file(), (first, last), ZapMode::ObjectPages);
+    }
+    split_ends(machine, object, &(offset..end));
+    if first < last {
         drop_pages(machine.shared(), object, (first, last), true);
     }
     if !offset.is_multiple_of(PAGE_SIZE) {
@@ -140,29 +147,53 @@ fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), pu
     }
 }
 
-/// Splits huge pages that stick out of a range whose pages are about to go. Nobody maps them then
-/// (`mm/truncate.c: truncate_inode_partial_folio()`).
-/// DEVIATION: into single pages; Linux leaves what it can in larger pieces.
+/// Splits large folios of which a range of bytes that is about to go has a part: a folio is halved
+/// until the first page that goes is alone, and what is left around the end of the range the same way
+/// (`mm/truncate.c: truncate_inode_partial_folio()`, 6.18).
 fn split_ends<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     object: &FileObject,
-    (first, end): (u64, u64),
+    range: &Range<u64>,
 ) {
-    for cut in [first, end] {
-        let frames = &machine.shared().frames;
-        let inside = object
-            .lock()
-            .cached(cut)
-            .filter(|&pfn| frames.is_large(pfn));
-        let Some(pfn) = inside.filter(|&pfn| frames.head(pfn) != pfn) else {
+    let frames = &machine.shared().frames;
+    for at in [range.start, range.end - 1] {
+        let page = at / PAGE_SIZE;
+        let found = object.lock().cached(page);
+        let Some(pfn) = found.filter(|&pfn| frames.is_large(pfn)) else {
             continue;
         };
-        let head = frames.head(pfn);
-        let start = cut - (pfn.get() - head.get());
-        let pages = (start, start + sim_core::PMD_PAGES);
-        mappings::unmap(machine, object.file(), pages, ZapMode::ObjectPages);
-        frames.split_folio(head, 1);
+        let folio = bytes_of(frames, page, pfn);
+        if range.start <= folio.start && folio.end <= range.end {
+            continue;
+        }
+        if object.file().is_shmem() {
+            folio::mark_dirty(frames, pfn);
+        }
+        split_around(machine, object, range.start.max(folio.start) / PAGE_SIZE);
+        if range.end < folio.end {
+            split_around(machine, object, range.end / PAGE_SIZE);
+        }
     }
+}
+
+/// Where in its object the folio of a page is.
+fn bytes_of(frames: &Frames, page: u64, pfn: Pfn) -> Range<u64> {
+    let first = page - (pfn.get() - frames.head(pfn).get());
+    first * PAGE_SIZE..(first + frames.folio_pages(pfn)) * PAGE_SIZE
+}
+
+/// Halves the folio of a page, if it is a large one, until the page is alone. Nobody maps its pages
+/// then.
+fn split_around<A: Arch, S: VmaStore>(machine: &Machine<A, S>, object: &FileObject, page: u64) {
+    let frames = &machine.shared().frames;
+    let found = object.lock().cached(page);
+    let Some(pfn) = found.filter(|&pfn| frames.is_large(pfn)) else {
+        return;
+    };
+    let folio = bytes_of(frames, page, pfn);
+    let pages = (folio.start / PAGE_SIZE, folio.end / PAGE_SIZE);
+    mappings::unmap(machine, object.file(), pages, ZapMode::Reclaim);
+    frames.split_folio_around(pfn, 1);
 }
 
 /// A page of a huge folio cannot leave the cache alone: the folio is split first.

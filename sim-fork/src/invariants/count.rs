@@ -69,13 +69,7 @@ pub(super) fn space<A: Arch, S: VmaStore>(
                     if page.special || !page.pfn.has_meta() || page.pfn.is_zero_page() {
                         return Ok(());
                     }
-                    let info = memory.meta(page.pfn).info();
-                    let tail = info.flags.contains(FrameFlags::HUGE_TAIL);
-                    let head = if tail {
-                        Pfn::new(page.pfn.get() / HUGE_PAGES * HUGE_PAGES)
-                    } else {
-                        page.pfn
-                    };
+                    let head = memory.head(page.pfn);
                     frames.entry(head).or_default().refs += 1;
                     let counted = frames.entry(page.pfn).or_default();
                     if count == 1 {
@@ -160,9 +154,9 @@ pub(super) fn caches(shared: &Shared, frames: &mut Frames, places: &mut Places) 
 pub(super) fn compare_frames(shared: &Shared, counts: &Frames) -> Result<(), Broken> {
     for (pfn, info) in shared.frames.allocated() {
         let counted = counts.get(&pfn).copied().unwrap_or_default();
-        let tail = info.flags.contains(FrameFlags::HUGE_TAIL);
+        let tail = info.flags.contains(FrameFlags::LARGE_TAIL);
         let refs_differ = !tail && info.refs != counted.refs;
-        let pmds = if info.flags.contains(FrameFlags::HUGE_HEAD) {
+        let pmds = if info.flags.contains(FrameFlags::LARGE_HEAD) {
             shared.frames.entire_mapcount(pfn)
         } else {
             0

@@ -3,7 +3,7 @@
 
 use sim_core::store::VmaStore;
 use sim_core::{PageRange, Vma};
-use sim_pagetable::{Arch, HUGE_PAGES, Leaf, Pfn, PteSlot, PteTable, VaRange};
+use sim_pagetable::{Arch, Leaf, Pfn, PteSlot, PteTable, VaRange};
 
 use crate::machine::Machine;
 use crate::pager::Pager;
@@ -88,7 +88,7 @@ impl<A: Arch> Part<'_, A> {
             let entries = table.slots(VaRange::new(at, range.end()));
             let pages = row::length(frames, entries.map(PteSlot::get), Differ::InRights);
             let row = VaRange::new(at, at.add(pages * sim_core::PAGE_SIZE));
-            if row.pages() == HUGE_PAGES {
+            if row.pages() == frames.folio_pages(page) {
                 act(Entries::Folio(&table, row, page));
             } else if !frames.is_maybe_shared(page) {
                 return Some(Partial { row, page });

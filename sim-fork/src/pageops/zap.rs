@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sim_core::{PageRange, VmFlags, Vma};
 use sim_pagetable::{
-    Arch, Entry, EntryView, Flush, HUGE_PAGES, Leaf, Marker, Pfn, PteSlot, PteTable, Run, VaRange,
+    Arch, Entry, EntryView, Flush, Leaf, Marker, Pfn, PteSlot, PteTable, Run, VaRange,
 };
 
 use crate::folio;
@@ -173,7 +173,7 @@ impl<A: Arch> Pager<'_, A> {
             }
         }
         for head in large {
-            let whole = || self.entries_of(range, head) == HUGE_PAGES;
+            let whole = || self.entries_of(range, head) == self.frames().folio_pages(head);
             if !lock || whole() {
                 self.note_locked(head, lock);
             }

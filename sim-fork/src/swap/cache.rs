@@ -8,7 +8,7 @@
 //! - a huge page has as many places one after the other, and enters and leaves whole;
 //! - it leaves when the last entry is gone and nobody maps it, or somebody needs to be alone with it.
 
-use sim_pagetable::{FrameFlags, HUGE_PAGES, Pfn};
+use sim_pagetable::{FrameFlags, Pfn};
 
 use super::{Placed, SwapId};
 use crate::folio;
@@ -185,11 +185,7 @@ impl Shared {
 
     /// How many pages a folio has (`folio_nr_pages()`).
     pub(crate) fn pages_of(&self, head: Pfn) -> u32 {
-        if self.frames.is_large(head) {
-            HUGE_PAGES as u32
-        } else {
-            1
-        }
+        self.frames.folio_pages(head) as u32
     }
 
     fn folio(&self, head: Pfn) -> Vec<Pfn> {

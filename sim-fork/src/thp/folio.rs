@@ -1,4 +1,4 @@
-//! Splitting a huge folio into 512 pages, whoever maps them (`mm/huge_memory.c: __folio_split()`,
+//! Splitting a large folio into its pages, whoever maps them (`mm/huge_memory.c: __folio_split()`,
 //! 6.18). Splitting one mapping of it is `mapping.rs`.
 //!
 //! ```text
@@ -11,9 +11,7 @@ use std::sync::Arc;
 
 use sim_core::store::VmaStore;
 use sim_core::{FileRef, Mm, VirtAddr, VmFlags, Vma};
-use sim_pagetable::{
-    Arch, Entry, FrameFlags, Frames, HUGE_PAGES, Leaf, Pfn, PteSlot, Run, Va, VaRange,
-};
+use sim_pagetable::{Arch, Entry, FrameFlags, Frames, Leaf, Pfn, PteSlot, Run, Va, VaRange};
 use sim_sync::MmapRead;
 
 use super::mapping;
@@ -27,11 +25,13 @@ use crate::shared::Shared;
 use crate::space::AddressSpace;
 use crate::va::va_range;
 
-/// A huge folio, and how its mappings are found.
+/// A large folio, and how its mappings are found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Folio {
     /// Its first page.
     head: Pfn,
+    /// How many there are.
+    pages: u64,
     /// Where that belongs in the object, or in anonymous memory as its VMAs number it.
     index: u64,
     /// The object; `None` for anonymous memory.
@@ -56,13 +56,14 @@ impl Folio {
         let anonymous = folio::is_anon(frames, head);
         Self {
             head,
+            pages: frames.folio_pages(head),
             index: vma.pgoff_of(at).get().wrapping_sub(offset),
             object: vma.file().filter(|_| !anonymous),
         }
     }
 
     const fn contains(self, pfn: Pfn) -> bool {
-        pfn.get().wrapping_sub(self.head.get()) < HUGE_PAGES
+        pfn.get().wrapping_sub(self.head.get()) < self.pages
     }
 
     /// The part of a VMA that may map some of it.
@@ -71,7 +72,7 @@ impl Folio {
             None => vma.anon_vma().is_some(),
             Some(_) => vma.file() == self.object,
         };
-        let end = self.index.saturating_add(HUGE_PAGES);
+        let end = self.index.saturating_add(self.pages);
         let part = pages_of_object(vma, self.index, end).filter(|_| related);
         part.map(va_range)
     }
@@ -81,7 +82,7 @@ impl Folio {
         let swapped = frames.meta(self.head).has(FrameFlags::SWAPCACHE);
         match self.object {
             None if !swapped => 0,
-            None | Some(_) => HUGE_PAGES as u32,
+            None | Some(_) => self.pages as u32,
         }
     }
 }
@@ -222,7 +223,7 @@ fn split_anon<'a, A: Arch, S: VmaStore>(
         mapping.for_each(folio, |_, _| shared.lru.munlock(frames, folio.head));
     }
     shared.lru.drain_mlocked(frames);
-    frames.split_folio(folio.head, cached / HUGE_PAGES as u32);
+    frames.split_folio(folio.head, cached / folio.pages as u32);
     for mapping in &found {
         mapping.for_each(folio, |slot, pfn| {
             use_zero_page(&mapping.pager, mapping.vma, slot, pfn);
@@ -234,7 +235,7 @@ fn split_anon<'a, A: Arch, S: VmaStore>(
     shared.lru.drain_mlocked(frames);
     if cached != 0 {
         // In the swap cache what nobody has any more is not needed.
-        for i in 0..HUGE_PAGES {
+        for i in 0..folio.pages {
             shared.free_swap_if_unmapped(folio.head.add(i));
         }
     }
@@ -294,7 +295,7 @@ fn drop_beyond_end(shared: &Shared, folio: Folio, file: FileRef) {
     };
     let mut state = object.lock();
     let first = state.size_in_pages().max(folio.index);
-    for index in first..folio.index + HUGE_PAGES {
+    for index in first..folio.index + folio.pages {
         if let Some(pfn) = state.cached(index).filter(|&pfn| folio.contains(pfn)) {
             state.take(index);
             shared.frames.put(pfn);

@@ -1,7 +1,7 @@
 //! Mapping huge pages of files and shared memory (`mm/memory.c: do_set_pmd()`, `finish_fault()`,
 //! `mm/filemap.c: filemap_map_pages()`, 6.19).
 
-use sim_core::{VirtAddr, VmFlags, Vma};
+use sim_core::{Bytes, PageRange, VirtAddr, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, HUGE_PAGES, Leaf, Pfn, Va, VaRange};
 
 use crate::error::FaultError;
@@ -10,7 +10,7 @@ use crate::file::FileObject;
 use crate::folio;
 use crate::pager::Pager;
 use crate::thp::eligible;
-use crate::va::{addr, va};
+use crate::va::{addr, va, va_range};
 
 /// Maps the huge page that `pfn` is part of, if the block is empty and can have it. A read maps it
 /// as the VMA says, a write makes it dirty. True if it is mapped now.
@@ -25,7 +25,7 @@ pub(crate) fn map<A: Arch>(
 ) -> Result<bool, FaultError> {
     let frames = pager.frames();
     let block = at.pmd_down();
-    let wanted = frames.is_large(pfn)
+    let wanted = frames.is_huge(pfn)
         && !vma.flags().contains(VmFlags::NOHUGEPAGE)
         && eligible::is_suitable(vma, block);
     if !wanted {
@@ -67,7 +67,7 @@ pub(crate) fn map_cached<A: Arch>(
     map(pager, fault.vma, addr(at), (pfn, false))
 }
 
-/// The addresses at which the whole huge page of a page near a fault would be mapped by single
+/// The addresses at which the whole large folio of a page near a fault would be mapped by single
 /// entries, and its first frame; `None` if there is none, or it sticks out of the VMA or of the PTE
 /// table.
 pub(crate) fn whole_folio<A: Arch>(
@@ -76,14 +76,20 @@ pub(crate) fn whole_folio<A: Arch>(
     object: &FileObject,
     (at, pfn): (Va, Pfn),
 ) -> Option<(VaRange, Pfn)> {
-    let large = pager.frames().is_large(pfn);
-    let base = at.huge_down();
-    let fits = large && eligible::is_suitable(fault.vma, addr(base));
-    let whole = fits && may_reach_end(pager, fault.vma, object, (at, pfn));
-    whole.then(|| {
-        let range = VaRange::new(base, base.add(sim_core::PMD_SIZE));
-        (range, pager.frames().head(pfn))
-    })
+    let frames = pager.frames();
+    if !frames.is_large(pfn) {
+        return None;
+    }
+    let head = frames.head(pfn);
+    let before = Bytes::from_pages(pfn.get() - head.get());
+    let size = Bytes::from_pages(frames.folio_pages(head));
+    let at_least = fault.vma.start().max(addr(at).pmd_down());
+    let start = addr(at).checked_sub(before).filter(|&at| at >= at_least)?;
+    let whole = PageRange::new(start, start + size);
+    let same_table = (whole.end() - Bytes(1)).pmd_down() == start.pmd_down();
+    let fits = same_table && fault.vma.range().contains_range(whole);
+    let fits = fits && may_reach_end(pager, fault.vma, object, (at, pfn));
+    fits.then(|| (va_range(whole), head))
 }
 
 /// May the folio be mapped whole though the object may end inside it? That of shared memory may.
@@ -98,7 +104,7 @@ fn may_reach_end<A: Arch>(
     }
     let index = vma.pgoff_of(addr(at)).get();
     let first = index - (pfn.get() - pager.frames().head(pfn).get());
-    first + HUGE_PAGES <= object.lock().size_in_pages()
+    first + pager.frames().folio_pages(pfn) <= object.lock().size_in_pages()
 }
 
 /// Maps every page of a folio by an entry of its own, made by `entry`, if all entries are empty.

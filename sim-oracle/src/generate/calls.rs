@@ -3,7 +3,8 @@
 use rand::Rng as _;
 use sim_core::{
     Access, Advice, Bytes, Call, FileId, MapFlags, MlockallFlags, MmapArgs, MremapArgs,
-    MremapFlags, PAGE_SIZE, Pid, Policy, SyscallRange, UffdCopySource, UffdMode, VirtAddr,
+    MremapFlags, PAGE_SIZE, PMD_PAGES, Pid, Policy, SyscallRange, UffdCopySource, UffdMode,
+    VirtAddr,
 };
 
 use super::Generator;
@@ -31,7 +32,7 @@ pub(super) fn call(generator: &mut Generator, op: Op) -> Call {
         Op::MremapResize => mremap_resize(args),
         Op::MremapMove => mremap_move(args),
         Op::AdviseFlags => advise(args, flag_advice(mode)),
-        Op::AdviseDiscard => advise(args, discard(mode)),
+        Op::AdviseDiscard => advise(args, DISCARD),
         Op::AdvisePopulate => advise(args, &[Advice::PopulateRead, Advice::PopulateWrite]),
         Op::Guard => advise(args, &[Advice::GuardInstall]),
         Op::Unguard => advise(args, &[Advice::GuardRemove]),
@@ -81,22 +82,8 @@ pub(super) fn call(generator: &mut Generator, op: Op) -> Call {
         Op::Execve => Call::Execve { stack: None },
         Op::Reclaim => advise(args, &[Advice::Pageout, Advice::Cold]),
         Op::ClearRefs => Call::ClearRefs(args.choose(&[1, 2, 3, 4, 5])),
-        Op::Truncate => truncate(args),
-        Op::PunchHole => Call::PunchHole {
-            file: args.choose(&[FileId(0), FileId(2)]),
-            offset: args.rng.random_range(0..8) * PAGE_SIZE,
-            len: Bytes::from_pages(args.rng.random_range(1..4)),
-        },
-    }
-}
-
-/// What discards pages. `MADV_REMOVE` cuts the huge pages of objects into pieces of sizes that the
-/// simulator does not know.
-fn discard(mode: Mode) -> &'static [Advice] {
-    if mode == Mode::HugeParts {
-        &[Advice::Dontneed, Advice::Free, Advice::DontneedLocked]
-    } else {
-        DISCARD
+        Op::Truncate => truncate(mode, args),
+        Op::PunchHole => punch_hole(mode, args),
     }
 }
 
@@ -308,7 +295,27 @@ fn brk(args: &mut Args) -> Call {
     Call::Brk(VirtAddr::new(HEAP + pages * PAGE_SIZE + odd))
 }
 
-fn truncate(args: &mut Args) -> Call {
+/// In the mode about huge pages, holes are anywhere in three of them.
+fn punch_hole(mode: Mode, args: &mut Args) -> Call {
+    let (file, first, most) = match mode {
+        Mode::HugeParts => (FileId(2), 0..3 * PMD_PAGES, 600),
+        _ => (args.choose(&[FileId(0), FileId(2)]), 0..8, 4),
+    };
+    Call::PunchHole {
+        file,
+        offset: args.rng.random_range(first) * PAGE_SIZE,
+        len: Bytes::from_pages(args.rng.random_range(1..most)),
+    }
+}
+
+fn truncate(mode: Mode, args: &mut Args) -> Call {
+    if mode == Mode::HugeParts {
+        let pages = args.rng.random_range(2 * PMD_PAGES..=3 * PMD_PAGES);
+        return Call::Truncate {
+            file: FileId(2),
+            size: Bytes(pages * PAGE_SIZE + args.choose(&[0, 0, 0, 100])),
+        };
+    }
     let pages = args.rng.random_range(0..14);
     let odd = if args.one_in(8) { 100 } else { 0 };
     Call::Truncate {

@@ -291,6 +291,8 @@ fn huge_parts() -> Vec<(Op, u32)> {
         (Op::MremapResize, 1),
         (Op::AdviseFlags, 3),
         (Op::AdviseDiscard, 8),
+        (Op::Truncate, 1),
+        (Op::PunchHole, 1),
         (Op::AdvisePopulate, 1),
         (Op::Reclaim, 8),
         (Op::Collapse, 8),

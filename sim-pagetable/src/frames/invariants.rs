@@ -4,7 +4,6 @@ use thiserror::Error;
 
 use super::{FrameFlags, FrameInfo, Frames};
 use crate::Pfn;
-use crate::addr::HUGE_PAGES;
 
 /// A broken invariant of [`Frames`].
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -41,7 +40,7 @@ pub enum FramesInvariant {
         /// The sum kept.
         sum: u32,
     },
-    /// A head without its 511 tails, or a tail without a head.
+    /// A head without its tails, or a tail without a head.
     #[error("{0:?} is not part of a whole folio")]
     TornFolio(Pfn),
 }
@@ -95,9 +94,12 @@ impl Frames {
 
     fn check_frame(&self, pfn: Pfn, info: FrameInfo) -> Result<(), FramesInvariant> {
         let flags_of = |pfn| self.meta(pfn).flags();
-        if info.flags.contains(FrameFlags::HUGE_TAIL) {
-            let head = Pfn::new(pfn.get() / HUGE_PAGES * HUGE_PAGES);
-            let torn = pfn == head || !flags_of(head).contains(FrameFlags::HUGE_HEAD);
+        if info.flags.contains(FrameFlags::LARGE_TAIL) {
+            let head = self.head(pfn);
+            let size = FrameFlags::folio_pages;
+            let torn = pfn == head
+                || !flags_of(head).contains(FrameFlags::LARGE_HEAD)
+                || size(flags_of(head)) != size(info.flags);
             return if torn {
                 Err(FramesInvariant::TornFolio(pfn))
             } else {
@@ -105,10 +107,10 @@ impl Frames {
             };
         }
         let mut maps = info.maps;
-        if info.flags.contains(FrameFlags::HUGE_HEAD) {
-            for i in 1..HUGE_PAGES {
+        if info.flags.contains(FrameFlags::LARGE_HEAD) {
+            for i in 1..info.flags.folio_pages() {
                 let tail = self.meta(pfn.add(i)).info();
-                if !tail.flags.contains(FrameFlags::HUGE_TAIL) {
+                if !tail.flags.contains(FrameFlags::LARGE_TAIL) {
                     return Err(FramesInvariant::TornFolio(pfn));
                 }
                 maps += tail.maps;

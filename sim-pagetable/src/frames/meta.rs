@@ -7,6 +7,8 @@ use sim_sync::prim::atomic::{
 
 use bitflags::bitflags;
 
+use crate::addr::HUGE_PAGES;
+
 bitflags! {
     /// State of a frame (`struct page` and `struct folio` flags). The first eight share a word
     /// with the counts, so that fork changes all in one operation.
@@ -16,10 +18,10 @@ bitflags! {
         const ANON = 1 << 0;
         /// One process has it: it may be written without a copy (`PG_anon_exclusive`).
         const ANON_EXCLUSIVE = 1 << 1;
-        /// First frame of a 2 MiB folio.
-        const HUGE_HEAD = 1 << 2;
-        /// Another frame of a 2 MiB folio.
-        const HUGE_TAIL = 1 << 3;
+        /// First frame of a large folio (`PG_head`).
+        const LARGE_HEAD = 1 << 2;
+        /// Another frame of a large folio.
+        const LARGE_TAIL = 1 << 3;
         /// Page of a file's cache.
         const FILE = 1 << 4;
         /// Page of shared memory.
@@ -48,6 +50,35 @@ bitflags! {
         const RECLAIM = 1 << 16;
         /// Reclaim leaves it alone: it is locked in memory (`PG_unevictable`).
         const UNEVICTABLE = 1 << 17;
+        /// Of each frame of a large folio: how often 2 MiB were halved to come to its size. See
+        /// [`FrameFlags::folio_pages`].
+        const HALVINGS = 0xf << HALVINGS_SHIFT;
+    }
+}
+
+const HALVINGS_SHIFT: u32 = 18;
+
+impl FrameFlags {
+    /// What both kinds of frames of large folios have one of.
+    pub const LARGE: Self = Self::LARGE_HEAD.union(Self::LARGE_TAIL);
+
+    /// All that says which folio a frame is part of.
+    pub const FOLIO: Self = Self::LARGE.union(Self::HALVINGS);
+
+    /// The pages of a frame's folio (`folio_nr_pages()`): a power of two.
+    #[inline]
+    pub const fn folio_pages(self) -> u64 {
+        if self.intersects(Self::LARGE) {
+            HUGE_PAGES >> (self.intersection(Self::HALVINGS).bits() >> HALVINGS_SHIFT)
+        } else {
+            1
+        }
+    }
+
+    /// Of a frame of a folio of so many pages: its size.
+    pub(super) const fn halvings(pages: u64) -> Self {
+        let halvings = HUGE_PAGES.ilog2() - pages.ilog2();
+        Self::from_bits_retain(halvings << HALVINGS_SHIFT)
     }
 }
 
@@ -92,9 +123,9 @@ impl State {
 
 /// Metadata of a frame: reference count, map count, flags, content tag, owner.
 ///
-/// Of a 2 MiB folio the head has the reference count, every frame its own map count, and the
-/// otherwise unused reference counts of the first tails hold what is counted of the folio as a whole
-/// (`sharers.rs`).
+/// Of a large folio the head has the reference count, every frame its own map count, and the
+/// otherwise unused reference counts of the first tails, where there are enough, hold what is counted
+/// of the folio as a whole (`sharers.rs`).
 #[derive(Debug, Default)]
 pub struct FrameMeta {
     state: AtomicU64,

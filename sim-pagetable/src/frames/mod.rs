@@ -111,8 +111,8 @@ impl Frames {
         let pfn = Pfn::new(number);
         let part = match pfn.cmp(&Pfn::HUGE_ZERO_PAGE) {
             Ordering::Less => FrameFlags::empty(),
-            Ordering::Equal => FrameFlags::HUGE_HEAD,
-            Ordering::Greater => FrameFlags::HUGE_TAIL,
+            Ordering::Equal => FrameFlags::LARGE_HEAD,
+            Ordering::Greater => FrameFlags::LARGE_TAIL,
         };
         let meta = FrameMeta::default();
         meta.reset(1, part | FrameFlags::ALLOCATED);
@@ -263,11 +263,11 @@ impl Frames {
         drop(free);
         let flags = flags | FrameFlags::ALLOCATED;
         let metas = self.ensure_block(number);
-        let tail = (flags & (FrameFlags::ANON | FrameFlags::ALLOCATED)) | FrameFlags::HUGE_TAIL;
+        let tail = FrameFlags::LARGE_TAIL | Self::common_to_tails(flags);
         for meta in metas {
             meta.reset(0, tail);
         }
-        metas[0].reset(1, flags | FrameFlags::HUGE_HEAD);
+        metas[0].reset(1, flags | FrameFlags::LARGE_HEAD);
         Ok(Pfn::RAM_BASE.add(number))
     }
 
@@ -275,22 +275,29 @@ impl Frames {
     fn free(&self, head: Pfn) {
         let number = head.get() - Pfn::RAM_BASE.get();
         let meta = self.ram_meta(number);
-        let large = meta.has(FrameFlags::HUGE_HEAD);
-        let pages = if large { HUGE_PAGES } else { 1 };
+        let pages = meta.flags().folio_pages();
+        self.forget_counts(head, pages);
         for i in 0..pages {
             self.ram_meta(number + i).reset(0, FrameFlags::empty());
         }
-        if !large && self.concurrent() {
+        if pages == 1 && self.concurrent() {
             self.give_cached(number);
             return;
         }
         let mut free = self.free.lock();
         free.in_use -= pages;
-        if large {
+        if pages == HUGE_PAGES {
             free.give_block(number);
-        } else {
-            free.give_frame(number, meta);
+            return;
         }
+        for number in number..number + pages {
+            free.give_frame(number, self.ram_meta(number));
+        }
+    }
+
+    /// The flags of a head that its tails have too.
+    fn common_to_tails(flags: FrameFlags) -> FrameFlags {
+        flags & (FrameFlags::ANON | FrameFlags::ALLOCATED)
     }
 
     /// Frees many frames under one lock; see [`Release`].

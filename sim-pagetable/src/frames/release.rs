@@ -45,9 +45,9 @@ impl<'f> Release<'f> {
 
     #[inline]
     fn move_one(&self, old: &FrameMeta, new: &FrameMeta) -> bool {
-        const LARGE: FrameFlags = FrameFlags::HUGE_HEAD.union(FrameFlags::HUGE_TAIL);
         let state = old.state();
-        let only = state.refs() == 1 && state.maps() == 1 && !state.flags().intersects(LARGE);
+        let only =
+            state.refs() == 1 && state.maps() == 1 && !state.flags().intersects(FrameFlags::LARGE);
         if !only || !old.exchange(state, State(0), self.concurrent) {
             return false;
         }

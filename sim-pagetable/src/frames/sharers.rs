@@ -1,4 +1,4 @@
-//! Which address spaces map a 2 MiB folio, as far as Linux keeps count of it
+//! Which address spaces map a large folio, as far as Linux keeps count of it
 //! (`include/linux/rmap.h: folio_add_return_large_mapcount()`, `folio_sub_return_large_mapcount()`,
 //! 6.15 to 6.19).
 //!
@@ -10,6 +10,10 @@
 //!   tail   1       2      3        4       5        6       7
 //!   refs   PMDs    PTEs   space 1  count   space 2  count   1: counts as shared
 //! ```
+//!
+//! Folios of fewer than eight pages, which are rare, have the same numbers in a map.
+
+use std::collections::BTreeMap;
 
 use sim_sync::{Mutex, MutexGuard, class};
 
@@ -37,14 +41,22 @@ impl Sharer {
     }
 }
 
-/// The locks of folios' counts, several folios to each (`folio_lock_large_mapcount()`).
+/// Tails that hold something, and the head.
+const NUMBERS: u64 = SHARED + 1;
+
+/// What is counted of folios.
 #[derive(Debug, Default)]
-pub(super) struct Counting([Mutex<(), class::FolioCounts>; 16]);
+pub(super) struct Counting {
+    /// The locks of folios' counts, several folios to each (`folio_lock_large_mapcount()`).
+    locks: [Mutex<(), class::FolioCounts>; 16],
+    /// The numbers of folios that have too few tails, by their heads; what is 0 may be left out.
+    small: Mutex<BTreeMap<Pfn, [u32; NUMBERS as usize]>, class::SmallFolios>,
+}
 
 impl Counting {
     fn lock(&self, head: Pfn) -> MutexGuard<'_, (), class::FolioCounts> {
         let folio = head.get() / crate::addr::HUGE_PAGES;
-        self.0[folio as usize % self.0.len()].lock()
+        self.locks[folio as usize % self.locks.len()].lock()
     }
 }
 
@@ -113,12 +125,30 @@ impl Frames {
     }
 
     pub(super) fn tail(&self, head: Pfn, number: u64) -> u32 {
+        if self.folio_pages(head) < NUMBERS {
+            let small = self.counting.small.lock();
+            return small
+                .get(&head)
+                .map_or(0, |numbers| numbers[number as usize]);
+        }
         self.meta(head.add(number)).state().refs()
     }
 
+    /// A folio of so many pages is none any more.
+    pub(super) fn forget_counts(&self, head: Pfn, pages: u64) {
+        if (2..NUMBERS).contains(&pages) {
+            self.counting.small.lock().remove(&head);
+        }
+    }
+
     fn set_tail(&self, head: Pfn, number: u64, value: u32) {
+        if self.folio_pages(head) < NUMBERS {
+            let mut small = self.counting.small.lock();
+            small.entry(head).or_default()[number as usize] = value;
+            return;
+        }
         let meta = self.meta(head.add(number));
-        debug_assert!(meta.has(FrameFlags::HUGE_TAIL), "{head:?} is no folio");
+        debug_assert!(meta.has(FrameFlags::LARGE_TAIL), "{head:?} is no folio");
         let old: State = meta.state();
         // The map count beside it may change meanwhile.
         let change = (u64::from(value).wrapping_sub(u64::from(old.refs()))).wrapping_mul(ONE_REF);

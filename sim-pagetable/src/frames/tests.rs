@@ -268,3 +268,76 @@ fn more_memory_than_there_are_numbers_for_is_what_there_are() {
     let pfn = frames.alloc(FrameFlags::empty()).expect("a frame");
     frames.put(pfn);
 }
+
+#[test]
+fn halving_a_folio_leaves_the_buddies_of_one_page() {
+    for (at, parts) in [
+        (0, vec![(0, 1), (1, 1), (2, 2), (4, 4), (8, 8)]),
+        (5, vec![(0, 4), (4, 1), (5, 1), (6, 2), (8, 8)]),
+        (15, vec![(0, 8), (8, 4), (12, 2), (14, 1), (15, 1)]),
+    ] {
+        let frames = frames(4096);
+        let flags = FrameFlags::SHMEM | FrameFlags::SWAPBACKED | FrameFlags::DIRTY;
+        let head = frames.alloc_huge(flags).unwrap();
+        frames.get_many(head, 511);
+        (0..512).for_each(|i| frames.meta(head.add(i)).set_tag(i as u32));
+        frames.split_folio_around(head.add(16), 1);
+        assert_eq!(frames.folio_pages(head), 16);
+        frames.split_folio_around(head.add(at), 1);
+        frames.check_invariants().unwrap();
+        for (first, pages) in parts {
+            let first = head.add(first);
+            assert_eq!(frames.folio_pages(first), pages);
+            assert_eq!(u64::from(frames.refs(first)), pages);
+            assert!(frames.meta(first).has(flags));
+            assert_eq!(frames.head(first.add(pages - 1)), first);
+        }
+        // Who maps the parts is counted whatever their size.
+        for pfn in (0..512).map(|i| head.add(i)) {
+            assert_eq!(u64::from(frames.meta(pfn).tag()), pfn.get() - head.get());
+            frames.get(pfn);
+            frames.map_page(pfn, ONE);
+        }
+        assert_eq!(
+            u64::from(frames.folio_mapcount(head)),
+            frames.folio_pages(head)
+        );
+        assert!(!frames.is_maybe_shared(head));
+        frames.check_invariants().unwrap();
+        for pfn in (0..512).map(|i| head.add(i)) {
+            frames.unmap_page(pfn, ONE);
+            frames.put(pfn);
+            frames.put(pfn);
+        }
+        assert_eq!(frames.used(), 0);
+        assert!(frames.alloc_huge(flags).is_ok(), "the block is whole again");
+        frames.check_invariants().unwrap();
+    }
+}
+
+#[test]
+fn who_maps_a_small_large_folio_is_known() {
+    let two = Sharer::new(1);
+    for pages in [2, 4, 8] {
+        let frames = frames(4096);
+        let head = frames.alloc_huge(FrameFlags::SHMEM).unwrap();
+        frames.get_many(head, 511);
+        frames.split_folio_around(head, 1);
+        let part = head.add(pages);
+        assert_eq!(frames.folio_pages(part), pages);
+        for by in [ONE, two] {
+            frames.get(part);
+            frames.map_page(part, by);
+        }
+        assert!(frames.is_maybe_shared(part));
+        frames.unmap_page(part, ONE);
+        frames.put(part);
+        assert!(!frames.is_maybe_shared(part));
+        assert_eq!(frames.folio_mapcount(part.add(1)), 1);
+        frames.unmap_page(part, two);
+        frames.put(part);
+        frames.split_folio(part, 1);
+        assert_eq!(frames.folio_pages(part.add(1)), 1);
+        frames.check_invariants().unwrap();
+    }
+}

@@ -76,6 +76,7 @@ classes! {
     Swap = (6, Never, "the places in swap"),
     FolioCounts = (6, Never, "the counts of mappings of huge pages"),
     Lru = (6, Never, "pages that wait for reclaim's lists"),
+    SmallFolios = (7, Never, "the same of the smallest large folios"),
     FrameCache = (7, Never, "a thread's free frames"),
     FreeFrames = (8, Never, "the free frames"),
     FreeTables = (8, Never, "the free page tables"),

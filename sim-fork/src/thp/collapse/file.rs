@@ -45,10 +45,12 @@ fn count(shared: &Shared, object: &FileObject, first: u64, by: By) -> Result<(),
                 }
             }
             Lookup::Present(pfn) => {
-                if shared.frames.is_large(pfn) {
-                    return Err(large(shared, pfn, index - first));
+                let frames = &shared.frames;
+                if frames.is_huge(pfn) {
+                    return Err(ScanResult::PteMappedHugepage);
                 }
-                if shared.frames.refs(pfn) != 1 + shared.frames.page_mapcount(pfn) {
+                let cached = frames.folio_pages(pfn) as u32;
+                if frames.refs(pfn) != cached + frames.folio_mapcount(pfn) {
                     return Err(ScanResult::PageCount);
                 }
                 present += 1;
@@ -62,15 +64,6 @@ fn count(shared: &Shared, object: &FileObject, first: u64, by: By) -> Result<(),
         return Err(ScanResult::ExceedNonePte);
     }
     Ok(())
-}
-
-/// A large folio: the one wanted, or one in the way.
-fn large(shared: &Shared, pfn: Pfn, index: u64) -> ScanResult {
-    if pfn.get() - shared.frames.head(pfn).get() == index {
-        ScanResult::PteMappedHugepage
-    } else {
-        ScanResult::PageCompound
-    }
 }
 
 /// Shared memory has no disk: what was punched out is a hole. What lies beyond the end counts too.

@@ -73,7 +73,7 @@ fn cached<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr) -> Result<Pfn,
     let index = vma.pgoff_of(at).get();
     let found = object.lock().cached(index);
     let head = found.ok_or(ScanResult::PageNull)?;
-    if pager.frames().is_large(head) && pager.frames().head(head) == head {
+    if pager.frames().is_huge(head) {
         Ok(head)
     } else {
         Err(ScanResult::PageCompound)

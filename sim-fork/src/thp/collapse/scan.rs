@@ -179,7 +179,7 @@ struct Looked {
 impl Looked {
     fn at(frames: &Frames, pfn: Pfn) -> Self {
         let info = frames.meta(pfn).info();
-        let large = FrameFlags::HUGE_HEAD | FrameFlags::HUGE_TAIL;
+        let large = FrameFlags::LARGE;
         if info.flags.intersects(large) {
             return Self {
                 flags: folio::flags_of(frames, pfn),
