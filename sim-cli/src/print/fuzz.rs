@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use sim_oracle::Divergence;
 use sim_oracle::fuzz::{Found, Options, Progress, Report};
 use std::collections::BTreeMap;
 
@@ -65,6 +66,11 @@ pub(crate) fn report(options: &Options, other: Other, report: &Report, output: &
     output.line(format!(
         "{calls} calls in {runs} runs, {skipped} left out, {rate} calls/s"
     ));
+    for text in not_repeated(other, report) {
+        let what = format!("not every time when run again: {text}");
+        let what = output.paint(Style::Note, what);
+        output.line(what);
+    }
     match &report.found {
         None => {
             let text = output.paint(Style::Good, "no difference");
@@ -72,6 +78,15 @@ pub(crate) fn report(options: &Options, other: Other, report: &Report, output: &
         }
         Some(found) => difference(options, other, found, output),
     }
+}
+
+/// Differences that did not happen every time, a line each.
+fn not_repeated(other: Other, report: &Report) -> Vec<String> {
+    let line = |divergence: &Divergence| {
+        let text = divergence.render(("simulator", other.name()));
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    report.not_repeated.iter().map(line).collect()
 }
 
 fn difference(options: &Options, other: Other, found: &Found, output: &mut Output) {
@@ -108,6 +123,9 @@ struct Document<'a> {
     /// Why runs could not be made, and how many.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     not_possible: &'a BTreeMap<String, u64>,
+    /// Differences that did not happen every time when their calls were run again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_repeated: Vec<String>,
     difference: Option<Difference<'a>>,
 }
 
@@ -137,6 +155,7 @@ pub(crate) fn document(
         not_modelled: &report.not_modelled,
         not_compared,
         not_possible: &report.not_possible,
+        not_repeated: not_repeated(other, report),
         difference: report.found.as_ref().map(|found| Difference {
             run: found.run,
             calls: found.calls.len(),

@@ -20,7 +20,7 @@ pub(super) struct Job<'a> {
     right: Box<dyn Contestant>,
 }
 
-/// A difference that does not happen again in so many repetitions is not the simulator's.
+/// A difference of the simulator happens again in each of so many repetitions.
 const REPETITIONS: usize = 3;
 
 /// What a run came to.
@@ -125,6 +125,15 @@ impl<'a> Job<'a> {
         })
     }
 
+    /// The difference that a list of calls leads to, if it does every time.
+    fn repeated(&mut self, setup: &Setup, calls: &[(Pid, Call)]) -> Option<Divergence> {
+        let mut last = None;
+        for _ in 0..REPETITIONS {
+            last = Some(self.replay(setup, calls)?);
+        }
+        last
+    }
+
     /// Runs a list of calls afresh, comparing after each.
     fn replay(&mut self, setup: &Setup, calls: &[(Pid, Call)]) -> Option<Divergence> {
         let right = self.right.start(setup).ok()?;
@@ -144,12 +153,13 @@ impl<'a> Job<'a> {
 
     fn reduce(&mut self, run: u64, setup: Setup, calls: Vec<(Pid, Call)>) -> Option<Found> {
         let original = calls.clone();
-        let divergence = (0..REPETITIONS).find_map(|_| self.replay(&setup, &calls))?;
+        let divergence = self.repeated(&setup, &calls)?;
         let failing = Shrunk { calls, divergence };
         let shrunk = {
             let mut test = |calls: &[(Pid, Call)]| self.replay(&setup, calls);
             shrink(failing, &mut test, SHRINK_TRIES)
         };
+        self.repeated(&setup, &shrunk.calls)?;
         let setup = used_files_only(setup, &shrunk.calls);
         let title = format!("Difference found by seed {}", self.shared.options.seed);
         let scenario = render::scenario(&title, &setup, &self.outcomes(&setup, &shrunk.calls));

@@ -106,7 +106,7 @@ pub struct Report {
     pub progress: Progress,
     /// The difference with the lowest number of its run, if any was found.
     pub found: Option<Box<Found>>,
-    /// Differences that did not happen again when their calls were run again. They are not
+    /// Differences that did not happen every time when their calls were run again. They are not
     /// reported as found: a kernel does things on its own account, too.
     pub not_repeated: Vec<Divergence>,
     /// Calls that the left side does not model, by operation and reason.
