@@ -149,7 +149,7 @@ impl<A: Arch> Pager<'_, A> {
         let index = fault.vma.pgoff_of(fault.addr).get();
         if fault.uffd(VmFlags::UFFD_MISSING) || fault.uffd(VmFlags::UFFD_MINOR) {
             let looked_up = object.lock().lookup(index);
-            if looked_up.is_hole(object.file()) && fault.uffd(VmFlags::UFFD_MISSING) {
+            if looked_up == Lookup::Hole && fault.uffd(VmFlags::UFFD_MISSING) {
                 return Err(self.userfault());
             }
             match looked_up {

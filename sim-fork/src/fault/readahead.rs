@@ -114,9 +114,8 @@ enum Missing {
 }
 
 fn missing(object: &FileObject, index: u64) -> Option<Missing> {
-    let state = object.lock();
-    match state.lookup(index) {
-        Lookup::OnDisk(_) if state.is_punched(index) => Some(Missing::Hole),
+    let looked_up = object.lock().lookup(index);
+    match looked_up {
         Lookup::OnDisk(_) => Some(Missing::OnDisk),
         Lookup::Hole => Some(Missing::Hole),
         Lookup::Present(_) | Lookup::Pristine(_) | Lookup::Swapped(_) | Lookup::Beyond => None,

@@ -37,22 +37,10 @@ pub enum Lookup {
     Swapped(SwapId),
     /// It must be read from disk and will have this content.
     OnDisk(u32),
-    /// Shared memory was never allocated here.
+    /// There is nothing: the disk has no block, or shared memory was never allocated.
     Hole,
     /// Beyond the end of the object.
     Beyond,
-}
-
-impl Lookup {
-    /// Does an object of this kind have no page there? Shared memory has no disk: what was there at
-    /// the start and was punched out is a hole.
-    pub(crate) const fn is_hole(self, file: FileRef) -> bool {
-        match self {
-            Self::Hole => true,
-            Self::OnDisk(_) => file.is_shmem(),
-            Self::Present(_) | Self::Pristine(_) | Self::Swapped(_) | Self::Beyond => false,
-        }
-    }
 }
 
 /// Size and pages of an object.
@@ -61,9 +49,12 @@ pub struct FileState {
     size: u64,
     /// Pages below this one that are neither in `pages` nor in `holes` are as the set-up made them.
     pristine: u64,
-    /// Pages that are holes where they are not in `pages`: what was punched out of the set-up's
-    /// pages or of a disk's file.
+    /// Pages that the disk has no block for, and what shared memory no longer has of the set-up's
+    /// pages. Some may be in `pages` all the same: they were read, and are not on the disk yet if
+    /// they were written to.
     holes: RangeSet<u64>,
+    /// Is it the disk's?
+    on_disk: bool,
     fill: Option<u8>,
     pages: BTreeMap<u64, CachedPage>,
 }
@@ -95,6 +86,7 @@ impl FileObject {
                 size: spec.size.get(),
                 pristine: if all_present { pages } else { 0 },
                 holes: RangeSet::new(),
+                on_disk: kind == MappedKind::Regular,
                 fill: spec.fill,
                 pages: BTreeMap::new(),
             }),
@@ -114,6 +106,7 @@ impl FileObject {
                 size: Bytes::from_pages(pages).get(),
                 pristine: 0,
                 holes: RangeSet::new(),
+                on_disk: false,
                 fill: None,
                 pages: BTreeMap::new(),
             }),
@@ -165,10 +158,12 @@ impl FileState {
     /// Changes the size. Pages beyond it must have been taken out by the caller; what is new reads
     /// as zero.
     pub fn set_size(&mut self, size: u64) {
+        let before = self.size_in_pages();
         self.size = size;
         let pages = self.size_in_pages();
         self.pristine = self.pristine.min(pages);
         self.holes.remove(pages..u64::MAX);
+        self.punch(before..pages);
     }
 
     /// What is at a page offset.
@@ -180,15 +175,15 @@ impl FileState {
             Some(&CachedPage::Present(pfn)) => Lookup::Present(pfn),
             Some(&CachedPage::Swapped(slot)) => Lookup::Swapped(slot),
             Some(&CachedPage::OnDisk(content)) => Lookup::OnDisk(content),
-            None if self.holes.contains(&index) => Lookup::OnDisk(0),
+            None if self.is_hole(index) => Lookup::Hole,
             None if index < self.pristine => Lookup::Pristine(self.pristine_content(index)),
             None => Lookup::Hole,
         }
     }
 
-    /// Was a page offset punched out of the disk, and nothing but zeroes has come there since?
-    pub fn is_punched(&self, index: u64) -> bool {
-        self.holes.contains(&index) && matches!(self.lookup(index), Lookup::OnDisk(0))
+    /// Has the disk no block for a page offset, whether or not there is a page in memory?
+    pub fn is_hole(&self, index: u64) -> bool {
+        self.holes.contains(&index)
     }
 
     /// The frame at a page offset, also where a huge page reaches beyond the end of the object.
@@ -215,9 +210,16 @@ impl FileState {
         self.pages.insert(index, page)
     }
 
+    /// A page was written to the disk, which has a block for it now.
+    pub fn written(&mut self, index: u64) {
+        if self.is_hole(index) {
+            self.holes.remove(index..index + 1);
+        }
+    }
+
     /// Makes page offsets holes, whose pages have been taken out.
-    pub fn punch(&mut self, range: Range<u64>, on_disk: bool) {
-        let end = if on_disk {
+    pub fn punch(&mut self, range: Range<u64>) {
+        let end = if self.on_disk {
             range.end
         } else {
             range.end.min(self.pristine)
@@ -288,30 +290,30 @@ mod tests {
         let mut state = object.lock();
         let pages = state.size_in_pages();
         assert!(state.caches_any(1..pages));
-        state.punch(1..pages, true);
+        state.punch(1..pages);
         assert_eq!(state.lookup(0), Lookup::Pristine(1));
-        assert_eq!(state.lookup(1), Lookup::OnDisk(0));
-        assert_eq!(state.lookup(pages - 1), Lookup::OnDisk(0));
+        assert_eq!(state.lookup(1), Lookup::Hole);
+        assert_eq!(state.lookup(pages - 1), Lookup::Hole);
         assert!(state.caches_any(0..2));
         assert!(!state.caches_any(1..pages));
         state.set(5, CachedPage::Present(Pfn::new(4096)));
         assert!(state.caches_any(1..pages));
         state.take(5);
-        assert_eq!(
-            state.lookup(5),
-            Lookup::OnDisk(0),
-            "the hole is still there"
-        );
+        assert_eq!(state.lookup(5), Lookup::Hole, "it is still there");
+        state.written(5);
+        state.set(5, CachedPage::OnDisk(0));
+        assert_eq!(state.lookup(5), Lookup::OnDisk(0));
     }
 
     #[test]
     fn what_is_cut_off_and_grows_again_is_new() {
         let object = file(FileKind::Regular);
         let mut state = object.lock();
-        state.punch(3..6, true);
+        state.punch(3..6);
         state.set_size(4 * PAGE_SIZE);
         state.set_size(8 * PAGE_SIZE);
-        assert_eq!(state.lookup(3), Lookup::OnDisk(0));
+        assert_eq!(state.lookup(2), Lookup::Pristine(3));
+        assert_eq!(state.lookup(3), Lookup::Hole);
         assert_eq!(state.lookup(5), Lookup::Hole);
     }
 
@@ -320,7 +322,7 @@ mod tests {
         let object = file(FileKind::Memfd);
         let mut state = object.lock();
         let pages = state.size_in_pages();
-        state.punch(0..pages, false);
+        state.punch(0..pages);
         assert_eq!(state.lookup(7), Lookup::Hole);
     }
 }

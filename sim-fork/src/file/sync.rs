@@ -56,6 +56,7 @@ pub(crate) fn write_back<A: Arch, S: VmaStore>(
         frames
             .meta(pfn)
             .clear_flags(FrameFlags::DIRTY | FrameFlags::RECLAIM);
+        object.lock().written(index);
         clean_mappings(machine, &object, index, pfn);
     }
 }

@@ -127,7 +127,6 @@ fn is_plain(object: &FileObject) -> bool {
 
 /// Takes pages out of the cache; what is left there is a hole.
 fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), punched: bool) {
-    let on_disk = object.file().kind == MappedKind::Regular;
     let mut state = object.lock();
     let cached: Vec<_> = state
         .pages_from(first)
@@ -143,7 +142,7 @@ fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), pu
         release_part(shared, page);
     }
     if punched {
-        state.punch(inside, on_disk);
+        state.punch(inside);
     }
 }
 
@@ -214,10 +213,8 @@ fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: 
     let pfn = match state.lookup(index) {
         Lookup::Present(pfn) => Ok(pfn),
         Lookup::Pristine(content) => materialize(shared, object, &mut state, index, content),
-        Lookup::OnDisk(content) if !state.is_punched(index) && !object.file().is_shmem() => {
-            read(shared, &mut state, index, content)
-        }
-        Lookup::OnDisk(_) | Lookup::Swapped(_) | Lookup::Hole | Lookup::Beyond => return,
+        Lookup::OnDisk(content) => read(shared, &mut state, index, content),
+        Lookup::Swapped(_) | Lookup::Hole | Lookup::Beyond => return,
     };
     let Ok(pfn) = pfn else {
         return;
@@ -228,8 +225,8 @@ fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: 
         // fs/ext4/inode.c: __ext4_block_zero_page_range() looks it up with FGP_ACCESSED.
         folio::mark_accessed(shared, pfn);
     }
-    if on_disk && meta.tag() == 0 && !meta.has(FrameFlags::DIRTY) {
-        // What was read is a hole: there is no block to zero.
+    if on_disk && state.is_hole(index) && !meta.has(FrameFlags::DIRTY) {
+        // There is no block to zero.
         return;
     }
     if from_its_start {

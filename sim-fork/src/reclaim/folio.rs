@@ -194,23 +194,16 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
         return 0;
     }
     let meta = frames.meta(pfn);
+    let dirty = meta.has(FrameFlags::DIRTY);
     let rest = match object.file().kind {
-        MappedKind::Regular if meta.has(FrameFlags::DIRTY) => {
+        MappedKind::Regular if dirty => {
             // Only kswapd writes pages back.
             meta.set_flags(FrameFlags::ACTIVE | FrameFlags::RECLAIM);
             shared.lru.add(frames, pfn);
             return 0;
         }
-        MappedKind::Regular => CachedPage::OnDisk(meta.tag()),
-        MappedKind::Memfd | MappedKind::DevZero if !meta.has(FrameFlags::DIRTY) => {
-            // Never written: the hole that it was will do.
-            state.take(index);
-            state.punch(index..index + 1, false);
-            drop(state);
-            release(shared, CachedPage::Present(pfn));
-            return 1;
-        }
-        MappedKind::Memfd | MappedKind::DevZero => {
+        MappedKind::Regular if !state.is_hole(index) => CachedPage::OnDisk(meta.tag()),
+        MappedKind::Memfd | MappedKind::DevZero if dirty => {
             let Some(place) = shared.enter_swap(pfn) else {
                 meta.set_flags(FrameFlags::ACTIVE);
                 shared.lru.add(frames, pfn);
@@ -218,6 +211,14 @@ fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
             };
             shared.swap.duplicate(place);
             CachedPage::Swapped(place)
+        }
+        MappedKind::Regular | MappedKind::Memfd | MappedKind::DevZero => {
+            // Never written: the hole that it was will do.
+            state.take(index);
+            state.punch(index..index + 1);
+            drop(state);
+            release(shared, CachedPage::Present(pfn));
+            return 1;
         }
         MappedKind::Pfnmap | MappedKind::Mixedmap => return 0,
     };

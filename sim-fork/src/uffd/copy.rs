@@ -108,7 +108,7 @@ pub(super) fn resume<A: Arch>(pager: &Pager<'_, A>, target: &Target<'_>) -> Resu
     if looked_up == Lookup::Beyond {
         return Err(Errno::EINVAL.into());
     }
-    if looked_up.is_hole(file) {
+    if looked_up == Lookup::Hole {
         return Err(Errno::EFAULT.into());
     }
     let pfn = load_page(pager, &object, index).map_err(|error| match error {
@@ -139,7 +139,7 @@ fn install_in_object<A: Arch>(
     if looked_up == Lookup::Beyond {
         return Err(Errno::EFAULT.into());
     }
-    if !looked_up.is_hole(file) {
+    if looked_up != Lookup::Hole {
         return Err(Errno::EEXIST.into());
     }
     let before = state.set(index, CachedPage::Present(pfn));

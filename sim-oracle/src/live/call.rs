@@ -205,7 +205,11 @@ impl LiveKernel {
             return not_supported("mlockall would count the padding VMAs of a low max_map_count");
         }
         limits::set_memlock(worker, &limits, true).map_err(|e| broken(&e))?;
-        let result = self.zero(pid, op);
+        let result = if limits::lacks_room(worker, &limits).map_err(|e| broken(&e))? {
+            not_supported("the hard limit of locked memory leaves no room for the worker's own")
+        } else {
+            self.zero(pid, op)
+        };
         let worker = self.process(pid)?.worker();
         limits::unlock_own(worker, &self.region).map_err(|e| broken(&e))?;
         limits::set_memlock(worker, &limits, false).map_err(|e| broken(&e))?;

@@ -107,6 +107,19 @@ pub(super) fn set_memlock(worker: &Worker, limits: &Limits, with_own: bool) -> i
     set(worker, libc::RLIMIT_MEMLOCK, limit)
 }
 
+/// Does a worker exceed its limit of locked memory only since the hard limit leaves no room for its own
+/// memory?
+pub(super) fn lacks_room(worker: &Worker, limits: &Limits) -> io::Result<bool> {
+    let Some(Bytes(wanted)) = limits.memlock.filter(|_| !limits.privileged) else {
+        return Ok(false);
+    };
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", worker.pid()))?;
+    let pages: Option<u64> = statm.split(' ').next().and_then(|size| size.parse().ok());
+    let total = pages.ok_or(io::ErrorKind::InvalidData)? * PAGE_SIZE;
+    let own = own_pages(limits) * PAGE_SIZE;
+    Ok(total > get(worker, libc::RLIMIT_MEMLOCK).rlim_cur && total.saturating_sub(own) <= wanted)
+}
+
 /// Unlocks the worker's own memory after `mlockall`.
 pub(super) fn unlock_own(worker: &Worker, region: &Region) -> io::Result<()> {
     let ops = [
@@ -116,29 +129,34 @@ pub(super) fn unlock_own(worker: &Worker, region: &Region) -> io::Result<()> {
     worker.prepare(region, &ops).map(drop)
 }
 
+fn get(worker: &Worker, resource: libc::__rlimit_resource_t) -> libc::rlimit {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the limit goes to a local variable; none is set.
+    unsafe { libc::prlimit(worker.pid(), resource, ptr::null(), &raw mut limit) };
+    limit
+}
+
 fn set(
     worker: &Worker,
     resource: libc::__rlimit_resource_t,
     limit: Option<Bytes>,
 ) -> io::Result<()> {
-    let mut old = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the old limit goes to a local variable; none is set.
-    unsafe { libc::prlimit(worker.pid(), resource, ptr::null(), &raw mut old) };
-    // A hard limit cannot be raised everywhere, not even by root.
+    let old = get(worker, resource);
     let value = limit.map_or(libc::RLIM_INFINITY, Bytes::get);
-    let new = libc::rlimit {
-        rlim_cur: value.min(old.rlim_max),
-        rlim_max: old.rlim_max,
+    let try_set = |rlim_cur: u64, rlim_max: u64| {
+        let new = libc::rlimit { rlim_cur, rlim_max };
+        // SAFETY: the limit is a local variable; the old one is not asked for.
+        match unsafe { libc::prlimit(worker.pid(), resource, &raw const new, ptr::null_mut()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
     };
-    // SAFETY: the limit is a local variable; the old one is not asked for.
-    let result = unsafe { libc::prlimit(worker.pid(), resource, &raw const new, ptr::null_mut()) };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    // A hard limit cannot be raised everywhere, not even by root.
+    try_set(value, value.max(old.rlim_max))
+        .or_else(|_| try_set(value.min(old.rlim_max), old.rlim_max))
 }
 
 /// Whether processes keep the capabilities that memory management asks for.

@@ -66,10 +66,10 @@ fn count(shared: &Shared, object: &FileObject, first: u64, by: By) -> Result<(),
     Ok(())
 }
 
-/// Shared memory has no disk: what was punched out is a hole. What lies beyond the end counts too.
+/// Of shared memory, what lies beyond the end counts as a hole.
 fn lookup(object: &FileObject, state: &file::FileState, index: u64) -> Lookup {
     match state.lookup(index) {
-        Lookup::OnDisk(_) | Lookup::Beyond if object.file().is_shmem() => Lookup::Hole,
+        Lookup::Beyond if object.file().is_shmem() => Lookup::Hole,
         found => found,
     }
 }
@@ -200,14 +200,16 @@ fn is_empty(object: &FileObject, first: u64) -> bool {
     (first..first + PMD_PAGES).all(|index| lookup(object, &state, index) == Lookup::Hole)
 }
 
-/// Does a userfaultfd want to hear of missing pages of the block?
+/// Does a userfaultfd want to hear of missing pages of the block, or of the page right behind it? Linux's
+/// search among mappings has its last page inside.
 fn somebody_waits<A: Arch, S: VmaStore>(
     machine: &Machine<A, S>,
     file: FileRef,
     first: u64,
 ) -> bool {
     let mut waits = false;
-    for_each_mapping(machine, file, (first, first + PMD_PAGES), |_, vma, _| {
+    let searched = (first, first + PMD_PAGES + 1);
+    for_each_mapping(machine, file, searched, |_, vma, _| {
         waits |= has_uffd(vma, VmFlags::UFFD_MISSING);
     });
     waits
