@@ -9,6 +9,7 @@ use sim_pagetable::{
 
 use crate::folio;
 use crate::pager::Pager;
+use crate::row::{self, Differ};
 use crate::rss::RssKind;
 use crate::thp;
 use crate::va::{page_range, va, va_range};
@@ -65,14 +66,30 @@ impl<A: Arch> Pager<'_, A> {
     }
 
     fn zap_table(&self, vma: &Vma, table: &PteTable<'_, A>, range: VaRange, mode: ZapMode) {
-        let mut batch = Batch::default();
+        let mut row = Row::default();
         for slot in table.slots(range) {
             let entry = slot.get();
-            if !entry.is_none() {
-                let entry = batch.once_young(self, entry);
-                self.zap_entry(vma, slot, entry, mode);
+            if entry.is_none() {
+                continue;
             }
+            if row.left == 0 {
+                let rest = VaRange::new(slot.va(), range.end());
+                row = self.row_from(table, rest, entry);
+            }
+            self.zap_entry(vma, slot, row.once_young(entry), mode);
         }
+    }
+
+    /// The row that an entry begins.
+    fn row_from(&self, table: &PteTable<'_, A>, rest: VaRange, first: Entry<A>) -> Row {
+        let large = Self::normal_page(first).is_some_and(|pfn| self.frames().is_large(pfn));
+        let left = if large {
+            let entries = table.slots(rest).map(PteSlot::get);
+            row::length(self.frames(), entries, Differ::InRights)
+        } else {
+            1
+        };
+        Row { left, young: false }
     }
 
     fn zap_entry(&self, vma: &Vma, slot: PteSlot<'_, A>, entry: Entry<A>, mode: ZapMode) {
@@ -231,28 +248,22 @@ fn keeps_marker(vma: &Vma, marker: Marker, mode: ZapMode) -> bool {
     }
 }
 
-/// Pages of one large folio in a row: they were accessed once (`mm/internal.h:
-/// folio_pte_batch()`).
+/// Entries of one large folio in a row: they were accessed once (`mm/memory.c:
+/// zap_present_folio_ptes()`).
 #[derive(Default)]
-struct Batch {
-    /// The page that would go on with the row.
-    next: Option<Pfn>,
-    /// The row was accessed.
+struct Row {
+    /// Entries that are left of it.
+    left: u64,
+    /// One before them was accessed.
     young: bool,
 }
 
-impl Batch {
-    /// The entry, no longer young if one before it in its row was.
-    fn once_young<A: Arch>(&mut self, pager: &Pager<'_, A>, entry: Entry<A>) -> Entry<A> {
-        let page = Pager::normal_page(entry).filter(|&pfn| pager.frames().is_large(pfn));
-        let Some(pfn) = page else {
-            *self = Self::default();
-            return entry;
-        };
-        let goes_on = self.next == Some(pfn) && pager.frames().head(pfn) != pfn;
-        let counted = goes_on && self.young;
-        self.next = Some(pfn.add(1));
-        self.young = entry.is_young() || counted;
+impl Row {
+    /// The next entry, no longer young if one before it in the row was.
+    fn once_young<A: Arch>(&mut self, entry: Entry<A>) -> Entry<A> {
+        self.left -= 1;
+        let counted = self.young;
+        self.young |= entry.is_young();
         if counted { entry.mk_old() } else { entry }
     }
 }
