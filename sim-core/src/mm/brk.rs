@@ -172,9 +172,10 @@ impl<S: VmaStore> Mm<S> {
     ) -> Result<VmaId, NoMemory> {
         let pgoff = PageOffset::new(range.start().page_number());
         let below = self.around(range.start()).0;
+        // It may begin below the heap, if something was mapped over the heap's start.
         let touches = |id: VmaId| {
-            let vma = self.vma(id);
-            vma.start() >= self.brk.start_brk.page_down() && vma.end() == range.start()
+            let end = self.vma(id).end();
+            end == range.start() && end > self.brk.start_brk
         };
         if below.is_some_and(touches) {
             let request = NewRangeRequest {

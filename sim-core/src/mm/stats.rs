@@ -66,6 +66,12 @@ pub(crate) fn limit_pages(limit: Option<Bytes>) -> u64 {
     limit.map_or(u64::MAX, Bytes::pages)
 }
 
+/// Pages that `RLIMIT_DATA` allows: a soft limit of 0 stands for the hard one, which is unlimited here
+/// (`mm/vma.c: may_expand_vm()` lets Valgrind have its way).
+fn data_pages(limit: Option<Bytes>) -> u64 {
+    limit_pages(limit.filter(|&bytes| bytes != Bytes(0)))
+}
+
 impl<S: VmaStore> Mm<S> {
     /// May so many pages with these flags be added? (`mm/vma.c: may_expand_vm()`, RLIMIT_AS and
     /// RLIMIT_DATA)
@@ -75,7 +81,7 @@ impl<S: VmaStore> Mm<S> {
             return false;
         }
         !is_data_mapping(flags)
-            || self.counters.data_vm.saturating_add(pages) <= limit_pages(limits.data)
+            || self.counters.data_vm.saturating_add(pages) <= data_pages(limits.data)
     }
 
     /// Would locking so many more pages stay within RLIMIT_MEMLOCK? (`mm/mmap.c:

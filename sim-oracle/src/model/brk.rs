@@ -80,8 +80,8 @@ impl Space {
             anon: None,
             forked: false,
         };
-        let heap = self.start_brk / PAGE_SIZE;
-        let extends = self.ending(pages.0).is_some_and(|run| run.start >= heap);
+        // Of an empty heap there is nothing to extend.
+        let extends = pages.0 * PAGE_SIZE > self.start_brk && self.ending(pages.0).is_some();
         if !(extends && self.merge_new(rules, &wish, None, true)) {
             self.put(pages, page);
         }

@@ -52,7 +52,8 @@ impl Rules {
             layout: config.layout,
             max_map_count: limits.max_map_count as usize,
             address_space: pages(limits.address_space),
-            data: pages(limits.data),
+            // A soft limit of 0 asks the hard one, which there is none of.
+            data: pages(limits.data.filter(|bytes| bytes.0 > 0)),
             data_bytes: limits.data,
             memlock: if limits.privileged {
                 u64::MAX

@@ -80,6 +80,11 @@ fn address_space_and_data() {
         "map 0..2 rw; map 2..3 rw = ENOMEM; map 2..3 rw shared",
         "0..2 rw | 2..3 rws",
     );
+    // Less than a page is no page, but 0 is no limit.
+    let little = |limits: &mut Limits| limits.data = Some(Bytes(100));
+    check(little, "map 0..2 rw = ENOMEM; map 0..2 r", "0..2 r");
+    let zero = |limits: &mut Limits| limits.data = Some(Bytes(0));
+    check(zero, "map 0..2 rw; map 2..4 r", "0..2 rw | 2..4 r");
 }
 
 #[test]

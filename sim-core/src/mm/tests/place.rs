@@ -266,6 +266,16 @@ fn the_heap_grows_and_shrinks() {
             "1000..1001 rw | 1001..1002 rw",
         ),
         ("the parent's", "brk 1; write 1000; brk 2", "1000..1002 rw"),
+        (
+            "mapped over its start",
+            "brk 2; map 998..1001 rw; brk 4",
+            "998..1004 rw",
+        ),
+        (
+            "mapped below it",
+            "map 998..1000 rw; brk 2; brk 3",
+            "998..1000 rw | 1000..1003 rw",
+        ),
     ] {
         check(case, script, layout);
     }
