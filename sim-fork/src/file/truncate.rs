@@ -92,8 +92,8 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
         return Ok(());
     }
     let (first, last) = (offset.div_ceil(PAGE_SIZE), end / PAGE_SIZE);
-    if first < last {
-        mappings::unmap(machine, object.file(), (first, last), ZapMode::ObjectPages);
+    if let Some(pages) = unmapped_by_hole(first, last) {
+        mappings::unmap(machine, object.file(), pages, ZapMode::ObjectPages);
     }
     split_ends(machine, object, &(offset..end));
     if first < last {
@@ -107,6 +107,17 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
         clear_part(machine.shared(), object, last, from_its_start);
     }
     Ok(())
+}
+
+/// Which pages a hole unmaps that covers pages `[first, last)` whole. One that ends within the first
+/// page of a file covers none and unmaps all: its last byte is calculated as -1
+/// (`mm/truncate.c: truncate_pagecache_range()`, `mm/shmem.c: shmem_fallocate()`).
+const fn unmapped_by_hole(first: u64, last: u64) -> Option<(u64, u64)> {
+    match last {
+        0 => Some((first, u64::MAX)),
+        _ if first < last => Some((first, last)),
+        _ => None,
+    }
 }
 
 fn object<A: Arch, S: VmaStore>(
