@@ -13,7 +13,7 @@ use sim_core::Arch;
 use sim_oracle::Level;
 use sim_oracle::generate::Mode;
 
-use self::values::{arch, kernel, level, mode};
+use self::values::{arch, counter, kernel, level, mode};
 
 pub(crate) use self::bench::BenchArguments;
 pub(crate) use self::fuzz::FuzzArguments;
@@ -177,6 +177,10 @@ pub(crate) struct VerifyArguments {
     /// with --live).
     #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "pages")]
     pub(crate) level: Level,
+    /// Counters of smaps that are not compared: `Referenced`, where somebody else looks at accessed
+    /// bits.
+    #[arg(long, value_name = "COUNTER", value_parser = counter, value_delimiter = ',')]
+    pub(crate) ignore: Vec<&'static str>,
     /// Print one JSON document and nothing else.
     #[arg(long)]
     pub(crate) json: bool,

@@ -110,11 +110,9 @@ fn verify<'s>(scenario: &'s Scenario, arguments: &VerifyArguments) -> Result<Ver
         Err(wrong) => return Err(wrong),
     };
     let mut simulator = simulator::new(&scenario.setup)?;
-    let mut both = Lockstep::new(
-        &mut *simulator,
-        &mut *kernel,
-        live::comparison(arguments.level, scenario.setup.profile),
-    );
+    let mut comparison = live::comparison(arguments.level, scenario.setup.profile);
+    comparison.ignored_counters.extend(&arguments.ignore);
+    let mut both = Lockstep::new(&mut *simulator, &mut *kernel, comparison);
     let mut watcher = Watcher::default();
     let result = sim_scenario::run(scenario, &mut both, &mut watcher);
     if let Some(at) = watcher.differs {

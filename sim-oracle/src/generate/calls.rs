@@ -295,16 +295,24 @@ fn brk(args: &mut Args) -> Call {
     Call::Brk(VirtAddr::new(HEAP + pages * PAGE_SIZE + odd))
 }
 
-/// In the mode about huge pages, holes are anywhere in three of them.
+/// A hole, mostly of whole pages. In the mode about huge pages it is anywhere in three of them.
 fn punch_hole(mode: Mode, args: &mut Args) -> Call {
+    let mut part = || {
+        if args.one_in(4) {
+            args.choose(&[1, 100, 4000])
+        } else {
+            0
+        }
+    };
+    let (before, more) = (part(), part());
     let (file, first, most) = match mode {
         Mode::HugeParts => (FileId(2), 0..3 * PMD_PAGES, 600),
-        _ => (args.choose(&[FileId(0), FileId(2)]), 0..8, 4),
+        _ => (args.choose(&[FileId(0), FileId(1), FileId(2)]), 0..8, 4),
     };
     Call::PunchHole {
         file,
-        offset: args.rng.random_range(first) * PAGE_SIZE,
-        len: Bytes::from_pages(args.rng.random_range(1..most)),
+        offset: args.rng.random_range(first) * PAGE_SIZE + before,
+        len: Bytes(args.rng.random_range(0..most) * PAGE_SIZE + more),
     }
 }
 

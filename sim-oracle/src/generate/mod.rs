@@ -44,7 +44,8 @@ impl Generator {
             mode
         };
         let weights = swarm(mode, &mut rng);
-        let variant = if matches!(mode, Mode::Wild | Mode::Uffd | Mode::HugeParts) {
+        let several = [Mode::Wild, Mode::Uffd, Mode::HugeParts, Mode::Limits];
+        let variant = if several.contains(&mode) {
             rng.random_range(0..6)
         } else {
             0

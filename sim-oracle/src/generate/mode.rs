@@ -448,7 +448,9 @@ pub(crate) fn prepare(mode: Mode, variant: usize, setup: &mut Setup) {
     if mode == Mode::Limits {
         setup.limits.memlock = Some(Bytes::from_pages(16));
         setup.limits.address_space = Some(Bytes::from_pages(48));
-        setup.limits.data = Some(Bytes::from_pages(32));
+        // A soft limit of 0 is none for memory, but is one for the heap.
+        let data = if variant == 0 { 0 } else { 32 };
+        setup.limits.data = Some(Bytes::from_pages(data));
         setup.limits.stack = Some(Bytes::from_pages(64));
         setup.limits.max_map_count = 12;
     }

@@ -2,15 +2,15 @@
 
 use rand::Rng as _;
 use sim_core::{
-    Advice, Bytes, Call, FileId, MapFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags,
-    Policy, Prot, SyscallRange, UffdCopySource, UffdMode, VirtAddr,
+    Access, Advice, Bytes, Call, FileId, MapFlags, MlockallFlags, MmapArgs, MremapArgs,
+    MremapFlags, Policy, Prot, SyscallRange, UffdCopySource, UffdMode, VirtAddr,
 };
 
 use super::args::Args;
 
 pub(super) fn call(args: &mut Args) -> Call {
     let range = args.range();
-    match args.rng.random_range(0..12) {
+    match args.rng.random_range(0..13) {
         0..=2 => mmap(args, range),
         3 | 4 => mremap(args, range),
         5 => Call::Madvise {
@@ -43,6 +43,10 @@ pub(super) fn call(args: &mut Args) -> Call {
             source: UffdCopySource::Memory(VirtAddr::new(args.page())),
             wp: args.one_in(4),
         },
+        11 => Call::Access {
+            range: SyscallRange::new(nowhere(args), Bytes::from_pages(1)),
+            access: args.choose(&[Access::Read, Access::Write(None), Access::Exec]),
+        },
         _ => Call::Mbind {
             range,
             policy: args.choose(&[
@@ -54,6 +58,18 @@ pub(super) fn call(args: &mut Args) -> Call {
             ]),
         },
     }
+}
+
+/// Where no program has memory: behind the user's addresses, where no address can be, the kernel's.
+fn nowhere(args: &mut Args) -> VirtAddr {
+    VirtAddr::new(args.choose(&[
+        0,
+        0x7fff_ffff_f000,
+        1 << 47,
+        1 << 63,
+        0xffff_8000_0000_0000,
+        u64::MAX - 0xffff,
+    ]))
 }
 
 fn mmap(args: &mut Args, range: SyscallRange) -> Call {

@@ -46,6 +46,12 @@ impl LiveKernel {
             let target = start + page * PAGE_SIZE;
             let op = Op::access(kind::EXEC, target, 1, 0);
             match self.run_one(pid, op, self.patience(pid)?)? {
+                // A jump to where no address can be faults before the fetch.
+                Done::Signal {
+                    number: libc::SIGSEGV,
+                    code: SI_KERNEL,
+                    ..
+                } if !is_canonical(target) => return signal(libc::SIGSEGV),
                 // Only a fault of the fetch itself has the page's address (an instruction that is
                 // none raises another signal).
                 Done::Signal {
@@ -71,6 +77,11 @@ impl LiveKernel {
         }
         Ok(Outcome::OK)
     }
+}
+
+/// Are bits 47 to 63 all the same (4-level tables)?
+const fn is_canonical(address: u64) -> bool {
+    matches!(address.cast_signed() >> 47, 0 | -1)
 }
 
 fn signal(number: i32) -> Result<Outcome, BackendError> {
