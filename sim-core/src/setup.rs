@@ -94,6 +94,19 @@ impl Arch {
     }
 }
 
+impl Limits {
+    /// The lowest address that the kernel chooses, or takes from a hint (`mmap_min_addr`).
+    /// `vm.mmap_min_addr` below what security modules are built with (`CONFIG_LSM_MMAP_MIN_ADDR`, its
+    /// default) only lets fixed mappings go lower (`security/min_addr.c`).
+    pub fn lowest_address(&self, arch: Arch) -> Bytes {
+        let built = match arch {
+            Arch::X86_64 => Bytes(64 << 10),
+            Arch::Arm64 => Bytes(32 << 10),
+        };
+        self.mmap_min_addr.max(built)
+    }
+}
+
 /// Limits of the simulated machine and its processes; `None` is unlimited.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {

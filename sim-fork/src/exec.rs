@@ -40,7 +40,8 @@ pub(crate) fn execve<A: Arch, S: VmaStore>(
     process: &Process<A, S>,
     stack: Option<NewStack>,
 ) -> Outcome {
-    let Ok(space) = AddressSpace::empty(machine.shared()) else {
+    let shared = machine.shared();
+    let Ok(space) = AddressSpace::empty(shared, Arc::new(shared.config.of_program())) else {
         return Outcome::Errno(Errno::ENOMEM);
     };
     let init = match stack.map(|stack| init_stack(machine, &space, stack)) {

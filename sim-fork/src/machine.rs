@@ -109,7 +109,7 @@ impl<A: Arch, S: VmaStore> Machine<A, S> {
     /// If its RAM does not even hold a process without memory.
     pub fn new(setup: &Setup) -> Result<Self, BackendError> {
         let shared = Shared::new(setup);
-        let space = AddressSpace::empty(&shared)
+        let space = AddressSpace::empty(&shared, Arc::clone(&shared.config))
             .map_err(|error| BackendError::Broken(error.to_string()))?;
         let main = Process {
             pid: Pid::MAIN,

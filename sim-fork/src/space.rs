@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use sim_core::store::VmaStore;
 use sim_core::{
-    BrkFields, Event, EventLog, Lock, Mm, PageRange, UffdCtxId, VirtAddr, VmaGuard, VmaReaders,
+    BrkFields, Event, EventLog, Lock, Mm, MmConfig, PageRange, UffdCtxId, VirtAddr, VmaGuard,
+    VmaReaders,
 };
 use sim_pagetable::{Arch, NoMemory, PageTables};
 use sim_sync::{MmapLock, MmapRead, MmapWrite, WriteSection};
@@ -77,9 +78,9 @@ impl<A: Arch, S: VmaStore> AddressSpace<A, S> {
     ///
     /// # Errors
     /// If there is no memory for the root table.
-    pub(crate) fn empty(shared: &Shared) -> Result<Self, NoMemory> {
-        let mut mm = Mm::new(Arc::clone(&shared.config), &shared.mm);
-        let heap = shared.config.layout.heap;
+    pub(crate) fn empty(shared: &Shared, config: Arc<MmConfig>) -> Result<Self, NoMemory> {
+        let heap = config.layout.heap;
+        let mut mm = Mm::new(config, &shared.mm);
         mm.set_brk_fields(BrkFields {
             start_brk: heap,
             brk: heap,

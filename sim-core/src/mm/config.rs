@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{AnonVmas, Arch, FailPoints, Features, Limits, Profile, Setup, VirtAddr};
+use crate::{
+    AnonVmas, Arch, Bytes, FailPoints, Features, Limits, PAGE_SIZE, Profile, Setup, VirtAddr,
+};
 
 /// Where a process's mappings go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +43,22 @@ impl Layout {
             legacy: false,
         }
     }
+
+    /// The layout of a program that is begun with a limit of its stack, for which there has to be room
+    /// (`arch/x86/mm/mmap.c: mmap_base()`; `mm/util.c: arch_pick_mmap_layout()`).
+    fn of_program(arch: Arch, limits: &Limits) -> Self {
+        let usual = Self::new(arch);
+        let task_size = usual.task_size.get();
+        let least = task_size - usual.mmap_base.get();
+        let stack = limits.stack.map_or(u64::MAX, Bytes::get);
+        let guard = limits.stack_guard_gap.saturating_mul(PAGE_SIZE);
+        let gap = stack.saturating_add(guard).clamp(least, task_size / 6 * 5);
+        Self {
+            mmap_base: VirtAddr::new((task_size - gap).next_multiple_of(PAGE_SIZE)),
+            legacy: arch == Arch::Arm64 && limits.stack.is_none(),
+            ..usual
+        }
+    }
 }
 
 /// What an address space is made with; forked ones have the same.
@@ -73,6 +91,21 @@ impl MmConfig {
             soft_dirty: full_config && setup.arch == Arch::X86_64,
             anon_names: full_config,
         }
+    }
+
+    /// The same for a program that execve begins: where its mappings go depends on the limit of its
+    /// stack. A machine's first process was begun with the usual one.
+    #[must_use]
+    pub fn of_program(&self) -> Self {
+        Self {
+            layout: Layout::of_program(self.arch, &self.limits),
+            ..self.clone()
+        }
+    }
+
+    /// The lowest address that the kernel chooses.
+    pub fn lowest_address(&self) -> Bytes {
+        self.limits.lowest_address(self.arch)
     }
 }
 

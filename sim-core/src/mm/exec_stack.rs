@@ -67,7 +67,7 @@ impl<S: VmaStore> Mm<S> {
         shift: Bytes,
     ) -> Result<(), Errno> {
         let stack = self.vma(id).range();
-        let lowest = self.config.limits.mmap_min_addr;
+        let lowest = self.config.lowest_address();
         let shift = shift.page_align();
         let room = stack.start().checked_sub(shift).ok_or(Errno::ENOMEM)?;
         if room.get() < lowest.get() {

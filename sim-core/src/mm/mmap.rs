@@ -190,7 +190,7 @@ impl<S: VmaStore> Mm<S> {
     /// A hint, rounded as Linux does (`mm/mmap.c: round_hint_to_min()`).
     fn round_hint(&self, hint: VirtAddr) -> VirtAddr {
         let hint = hint.page_down();
-        let min = VirtAddr::new(self.config.limits.mmap_min_addr.page_align().get());
+        let min = VirtAddr::new(self.config.lowest_address().page_align().get());
         if hint != VirtAddr::ZERO && hint < min {
             min
         } else {

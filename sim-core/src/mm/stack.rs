@@ -53,7 +53,7 @@ impl<S: VmaStore> Mm<S> {
             return Err(Errno::EFAULT);
         }
         let addr = addr.page_down();
-        if addr.get() < self.config.limits.mmap_min_addr.get() {
+        if addr.get() < self.config.lowest_address().get() {
             return Err(Errno::EPERM);
         }
         self.check_stack_gap(id, addr)?;

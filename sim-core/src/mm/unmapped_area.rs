@@ -190,9 +190,7 @@ impl<S: VmaStore> Mm<S> {
     fn check_area_len(&self, len: Bytes) -> Result<(), Errno> {
         let room = match self.config.arch {
             Arch::X86_64 => self.config.layout.task_size.get(),
-            Arch::Arm64 => {
-                self.config.layout.task_size.get() - self.config.limits.mmap_min_addr.get()
-            }
+            Arch::Arm64 => self.config.layout.task_size.get() - self.config.lowest_address().get(),
         };
         if len.get() > room {
             Err(Errno::ENOMEM)
@@ -212,7 +210,7 @@ impl<S: VmaStore> Mm<S> {
         if end > high {
             return None;
         }
-        let too_low = addr.get() < self.config.limits.mmap_min_addr.get();
+        let too_low = addr.get() < self.config.lowest_address().get();
         if self.config.arch == Arch::Arm64 && too_low {
             return None;
         }
@@ -261,7 +259,7 @@ impl<S: VmaStore> Mm<S> {
     }
 
     fn lowest_mappable(&self) -> VirtAddr {
-        let bytes = self.config.limits.mmap_min_addr.page_align();
+        let bytes = self.config.lowest_address().page_align();
         VirtAddr::new(bytes.get())
     }
 }

@@ -206,7 +206,7 @@ impl Space {
         if !args.flags.contains(MapFlags::FIXED) {
             addr &= !(PAGE_SIZE - 1);
             if addr != 0 {
-                addr = addr.max(rules.mmap_min_addr.next_multiple_of(PAGE_SIZE));
+                addr = addr.max(rules.lowest.next_multiple_of(PAGE_SIZE));
             }
         }
         let len = args

@@ -138,6 +138,9 @@ impl Model {
                 Ok(0)
             }
             Call::Execve { stack: Some(_) } => Err(Stop::Unknown("the stack of a new program")),
+            Call::Execve { stack: None } if self.rules.large_stack => {
+                Err(Stop::Unknown("where mappings go, with a large stack"))
+            }
             Call::Execve { stack: None } => {
                 self.leave(pid);
                 let id = self.new_space(Self::empty(&self.rules));

@@ -81,7 +81,7 @@ impl Space {
     fn plain(&self, rules: &Rules, wanted: &Wanted) -> Result<u64, Errno> {
         let room = match rules.arch {
             Arch::X86_64 => rules.task_size(),
-            Arch::Arm64 => rules.task_size() - rules.mmap_min_addr,
+            Arch::Arm64 => rules.task_size() - rules.lowest,
         };
         if wanted.len > room {
             return Err(Errno::ENOMEM);
@@ -126,7 +126,7 @@ impl Space {
         }
         let addr = wanted.addr.checked_next_multiple_of(PAGE_SIZE)?;
         let end = addr.checked_add(wanted.len)?;
-        let too_low = rules.arch == Arch::Arm64 && addr < rules.mmap_min_addr;
+        let too_low = rules.arch == Arch::Arm64 && addr < rules.lowest;
         let next = self.after(addr / PAGE_SIZE);
         let free = next == self.runs.len() || end <= self.start_gap(rules, next);
         (end <= high && !too_low && free).then_some(addr)
@@ -160,7 +160,7 @@ impl Space {
     }
 
     fn min_addr(rules: &Rules) -> u64 {
-        rules.mmap_min_addr.next_multiple_of(PAGE_SIZE)
+        rules.lowest.next_multiple_of(PAGE_SIZE)
     }
 
     /// A stack's gap that is in the way hides all that is above its lower end.

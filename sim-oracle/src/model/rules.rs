@@ -28,6 +28,10 @@ pub(super) struct Rules {
     pub(super) commit: u64,
     /// In bytes.
     pub(super) mmap_min_addr: u64,
+    /// The limit of the stack is so large that execve begins mappings lower.
+    pub(super) large_stack: bool,
+    /// The lowest address that the kernel chooses.
+    pub(super) lowest: u64,
     pub(super) privileged: bool,
     pub(super) stack_gap: u64,
     pub(super) soft_dirty: bool,
@@ -64,6 +68,8 @@ impl Rules {
             stack: limits.stack,
             commit: (limits.ram.0 / PAGE_SIZE).saturating_add(limits.swap.0 / PAGE_SIZE),
             mmap_min_addr: limits.mmap_min_addr.0,
+            large_stack: limits.stack.is_none_or(|stack| stack.0 > 100 << 20),
+            lowest: limits.lowest_address(setup.arch).0,
             privileged: limits.privileged,
             stack_gap: limits.stack_guard_gap,
             soft_dirty: config.soft_dirty,

@@ -163,7 +163,7 @@ impl Space {
         if !flags.contains(VmFlags::GROWSDOWN) {
             return Err(Errno::EFAULT);
         }
-        if to * PAGE_SIZE < rules.mmap_min_addr {
+        if to * PAGE_SIZE < rules.lowest {
             return Err(Errno::EPERM);
         }
         let below = index.checked_sub(1).map(|below| &self.runs[below]);
