@@ -9,11 +9,9 @@ use sim_pagetable::{Arch, Entry, FrameFlags, Pfn};
 use super::Fault;
 use super::readahead::Reading;
 use crate::error::FaultError;
-use crate::file::{self, CachedPage, FileObject, Lookup};
+use crate::file::{self, CachedPage, Extent, FileObject, Lookup};
 use crate::folio::{self, NEW_FILE, NEW_SHMEM};
 use crate::pager::{Pager, has_page_mkwrite};
-use crate::shared::Shared;
-use crate::swap::SwapId;
 use crate::thp;
 use crate::va::va;
 
@@ -167,6 +165,7 @@ impl<A: Arch> Pager<'_, A> {
                 | Lookup::Beyond => {}
             }
         }
+        self.bring_back_alone(fault, object, index)?;
         let pfn = load_page(self, object, index)?;
         if !fault.vma.flags().contains(VmFlags::RAND_READ) {
             // As if it asked for reading on (do_async_mmap_readahead()).
@@ -174,6 +173,23 @@ impl<A: Arch> Pager<'_, A> {
             self.frames().meta(head).clear_flags(FrameFlags::RECLAIM);
         }
         Ok(pfn)
+    }
+
+    /// Where a userfaultfd wants to hear of each page, only the one asked for is read from swap.
+    fn bring_back_alone(
+        &self,
+        fault: &Fault<'_>,
+        object: &FileObject,
+        index: u64,
+    ) -> Result<(), FaultError> {
+        if !fault.vma.flags().intersects(VmFlags::UFFD) {
+            return Ok(());
+        }
+        let found = object.lock().lookup(index);
+        if let Lookup::Swapped(swapped) = found {
+            file::bring_back(self.shared, object, (index, swapped), Extent::Page)?;
+        }
+        Ok(())
     }
 }
 
@@ -194,9 +210,9 @@ pub(crate) fn load_page<A: Arch>(
         Lookup::Pristine(content) => {
             return file::materialize(pager.shared, object, &mut state, index, content);
         }
-        Lookup::Swapped(slot) => {
+        Lookup::Swapped(swapped) => {
             drop(state);
-            load_swapped(pager.shared, object, index, slot)?;
+            file::bring_back(pager.shared, object, (index, swapped), Extent::Entry)?;
             return load_page(pager, object, index);
         }
         Lookup::OnDisk(content) => (NEW_FILE, content),
@@ -219,34 +235,4 @@ pub(crate) fn load_page<A: Arch>(
     state.set(index, CachedPage::Present(pfn));
     pager.shared.lru.add(pager.frames(), pfn);
     Ok(pfn)
-}
-
-/// Brings a page of shared memory back from swap: from the swap cache to the page cache, which is
-/// where its only copy is then (`mm/shmem.c: shmem_swapin_folio()`).
-fn load_swapped(
-    shared: &Shared,
-    object: &FileObject,
-    index: u64,
-    slot: SwapId,
-) -> Result<(), FaultError> {
-    let pfn = if let Some(pfn) = shared.swap.cached(slot, &shared.frames) {
-        pfn
-    } else {
-        let content = shared.swap.get(slot).map_or(0, |page| page.content);
-        let pfn = shared.read_swap(slot, content, NEW_SHMEM)?;
-        shared.lru.add(&shared.frames, pfn);
-        pfn
-    };
-    let mut state = object.lock();
-    if state.lookup(index) != Lookup::Swapped(slot) {
-        drop(state);
-        shared.frames.put(pfn);
-        return Ok(());
-    }
-    // The caller's reference is the page cache's.
-    state.set(index, CachedPage::Present(pfn));
-    drop(state);
-    let _ = shared.swap.release(slot);
-    shared.free_swap(pfn);
-    Ok(())
 }

@@ -66,7 +66,7 @@ pub(crate) fn release(shared: &Shared, page: CachedPage) {
         CachedPage::Present(pfn) => {
             shared.frames.put(pfn);
         }
-        CachedPage::Swapped(slot) => shared.free_swap_and_cache(slot),
+        CachedPage::Swapped(swapped) => shared.free_swap_and_cache(swapped.slot),
         CachedPage::OnDisk(_) => {}
     }
 }

@@ -9,7 +9,7 @@ use sim_core::{Bytes, FileId, FileRef, FileSpec, MappedKind, PAGE_SIZE};
 use sim_pagetable::Pfn;
 use sim_sync::{Mutex, MutexGuard, class};
 
-use crate::swap::SwapId;
+use super::SwappedPage;
 
 /// A page of a regular file starts with the byte *i* mod this + 1.
 const PATTERN: u64 = 251;
@@ -20,7 +20,7 @@ pub enum CachedPage {
     /// A page in the page cache.
     Present(Pfn),
     /// A page of shared memory that was swapped out.
-    Swapped(SwapId),
+    Swapped(SwappedPage),
     /// Nothing in memory; what the disk holds has this content.
     OnDisk(u32),
 }
@@ -34,7 +34,7 @@ pub enum Lookup {
     /// given a frame yet.
     Pristine(u32),
     /// A swapped-out page of shared memory.
-    Swapped(SwapId),
+    Swapped(SwappedPage),
     /// It must be read from disk and will have this content.
     OnDisk(u32),
     /// There is nothing: the disk has no block, or shared memory was never allocated.
@@ -173,7 +173,7 @@ impl FileState {
         }
         match self.pages.get(&index) {
             Some(&CachedPage::Present(pfn)) => Lookup::Present(pfn),
-            Some(&CachedPage::Swapped(slot)) => Lookup::Swapped(slot),
+            Some(&CachedPage::Swapped(swapped)) => Lookup::Swapped(swapped),
             Some(&CachedPage::OnDisk(content)) => Lookup::OnDisk(content),
             None if self.is_hole(index) => Lookup::Hole,
             None if index < self.pristine => Lookup::Pristine(self.pristine_content(index)),

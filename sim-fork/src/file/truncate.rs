@@ -7,7 +7,7 @@ use sim_core::store::VmaStore;
 use sim_core::{BackendError, Bytes, Errno, FileId, MappedKind, Outcome, PAGE_SIZE};
 use sim_pagetable::{Arch, FrameFlags, Frames, Pfn};
 
-use super::{CachedPage, FileObject, FileState, Lookup, mappings, materialize, release};
+use super::{CachedPage, FileObject, FileState, Lookup, mappings, materialize, release, swapped};
 use crate::error::FaultError;
 use crate::folio::{self, NEW_FILE};
 use crate::machine::Machine;
@@ -33,7 +33,13 @@ pub(crate) fn truncate<A: Arch, S: VmaStore>(
         // nearer.
         let first = size.get().div_ceil(PAGE_SIZE);
         mappings::unmap(machine, object.file(), (first, u64::MAX), ZapMode::Discard);
-        split_ends(machine, &object, &(size.get()..u64::MAX));
+        let cut = size.get()..u64::MAX;
+        swapped::bring_back_ends(machine.shared(), &object, &cut, size.get());
+        if swapped::is_inside_entry(&object.lock(), first) {
+            // Linux looks for ever for what it has to drop there (mm/shmem.c: shmem_undo_range()).
+            return Ok(Outcome::Livelock);
+        }
+        split_ends(machine, &object, &cut);
         drop_pages(machine.shared(), &object, (first, u64::MAX), false);
     }
     object.lock().set_size(size.get());
@@ -95,6 +101,8 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
     if let Some(pages) = unmapped_by_hole(first, last) {
         mappings::unmap(machine, object.file(), pages, ZapMode::ObjectPages);
     }
+    let size = object.lock().size();
+    swapped::bring_back_ends(machine.shared(), object, &(offset..end), size);
     split_ends(machine, object, &(offset..end));
     if first < last {
         drop_pages(machine.shared(), object, (first, last), true);

@@ -135,7 +135,9 @@ pub(super) fn caches(shared: &Shared, frames: &mut Frames, places: &mut Places) 
                     let head = shared.frames.head(pfn);
                     frames.entry(head).or_default().refs += 1;
                 }
-                CachedPage::Swapped(slot) => *places.entry(slot.offset).or_default() += 1,
+                CachedPage::Swapped(swapped) => {
+                    *places.entry(swapped.slot.offset).or_default() += 1
+                }
                 CachedPage::OnDisk(_) => {}
             }
         }

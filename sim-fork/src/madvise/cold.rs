@@ -88,10 +88,7 @@ fn pageout_whole<A: Arch, S: VmaStore>(machine: &Machine<A, S>, part: &Part<'_, 
     let Part { pager, vma, range } = *part;
     if !folio::is_anon(pager.frames(), head) {
         let folio = Folio::mapped_at(pager.frames(), vma, addr(range.start()), head);
-        if thp::folio::unmap(machine, folio) {
-            // But it is dirty, and there is no swap for it (`mm/shmem.c: shmem_writeout()`).
-            pager.frames().meta(head).set_flags(FrameFlags::ACTIVE);
-        }
+        reclaim::pageout_large(machine, folio);
         return;
     }
     if reclaim::pageout_whole(pager, vma, range, head) == Whole::Settled {

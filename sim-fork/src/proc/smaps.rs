@@ -1,14 +1,14 @@
 //! The counters of `/proc/PID/smaps` (`fs/proc/task_mmu.c: smap_gather_stats()`,
 //! `smaps_account()`, 6.19).
 
-use sim_core::{PAGE_SIZE, Smaps, VmFlags, Vma};
+use sim_core::{PAGE_SIZE, PageRange, Smaps, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, EntryView, FrameFlags, HUGE_PAGES, HUGE_SIZE, Leaf, Pfn, Run};
 
-use crate::file::Lookup;
+use crate::file::{FileState, swapped};
 use crate::folio;
 use crate::pager::Pager;
 use crate::thp;
-use crate::va::{va, va_range};
+use crate::va::{addr, page_range, va_range};
 
 /// Shares of pages are counted in bytes times 2 to this.
 const PSS_SHIFT: u32 = 12;
@@ -144,9 +144,8 @@ impl Sums {
         *counter += PAGE_SIZE;
     }
 
-    /// Pages of shared memory that are in swap count, whatever the page tables say; in a private
-    /// mapping that can be written, only where nothing at all is mapped (`shmem_swap_usage()`,
-    /// `smaps_pte_hole()`).
+    /// What is in swap of shared memory counts, whatever the page tables say; in a private mapping that
+    /// can be written, only where nothing at all is mapped (`smap_gather_stats()`).
     fn add_swapped_cache<A: Arch>(&mut self, pager: &Pager<'_, A>, vma: &Vma) {
         let Some(file) = vma.file().filter(|file| file.is_shmem()) else {
             return;
@@ -155,20 +154,16 @@ impl Sums {
             return;
         };
         let state = object.lock();
-        let first = vma.pgoff().get();
-        let swapped: Vec<_> = state
-            .pages_from(first)
-            .take_while(|&(index, _)| index < first + vma.pages())
-            .filter(|&(index, _)| matches!(state.lookup(index), Lookup::Swapped(_)))
-            .map(|(index, _)| vma.start().add_pages(index - first))
-            .collect();
-        drop(state);
-        let all = vma.flags() & (VmFlags::SHARED | VmFlags::WRITE) != VmFlags::WRITE;
-        for at in swapped {
-            if all || pager.tables().entry(va(at)).is_none() {
-                self.counters.swap += PAGE_SIZE;
-            }
-        }
+        let all = swapped_pages(pager, &state, vma, vma.range());
+        let private = vma.flags() & (VmFlags::SHARED | VmFlags::WRITE) == VmFlags::WRITE;
+        let pages = if private && all != 0 {
+            unmapped(pager, vma)
+                .map(|hole| swapped_pages(pager, &state, vma, hole))
+                .sum()
+        } else {
+            all
+        };
+        self.counters.swap += pages * PAGE_SIZE;
     }
 
     fn finish<A: Arch>(self, pager: &Pager<'_, A>, vma: &Vma) -> Smaps {
@@ -188,6 +183,32 @@ impl Sums {
         counters.thp_eligible = u64::from(eligible);
         counters
     }
+}
+
+/// What is in swap of a part of a VMA. It counts with all of its entry in the page cache, even if the
+/// part has not all of that (`mm/shmem.c: shmem_partial_swap_usage()`).
+fn swapped_pages<A: Arch>(
+    pager: &Pager<'_, A>,
+    state: &FileState,
+    vma: &Vma,
+    part: PageRange,
+) -> u64 {
+    let first = vma.pgoff_of(part.start()).get();
+    let entries = swapped::walk(pager.frames(), state, first..first + part.pages());
+    entries.map(|found| found.page.pages).sum()
+}
+
+/// Where nothing is mapped: what has no table, as far as the same entry of a higher table says so, and
+/// single pages without an entry (`fs/proc/task_mmu.c: smaps_pte_hole()`).
+fn unmapped<A: Arch>(pager: &Pager<'_, A>, vma: &Vma) -> impl Iterator<Item = PageRange> {
+    let range = va_range(vma.range());
+    let mut holes: Vec<_> = pager.tables().holes(range).map(page_range).collect();
+    for Run { range, leaf } in pager.tables().walk(range) {
+        let Leaf::Table(table) = leaf else { continue };
+        let empty = table.slots(range).filter(|slot| slot.get().is_none());
+        holes.extend(empty.map(|slot| PageRange::page_of(addr(slot.va()))));
+    }
+    holes.into_iter()
 }
 
 /// The counters that are sums of bytes so far.

@@ -10,12 +10,12 @@
 //! ```
 
 use sim_core::store::VmaStore;
-use sim_core::{MappedKind, VirtAddr, VmFlags, Vma};
+use sim_core::{VirtAddr, VmFlags, Vma};
 use sim_pagetable::{Arch, Entry, FrameFlags, Leaf, Pfn, SwapSlot};
 
+use super::object::drop_cached;
 use super::rmap::Mapping;
 use super::whole::swap_entry;
-use crate::file::{CachedPage, FileObject, release};
 use crate::folio;
 use crate::machine::Machine;
 use crate::pageops::ZapMode;
@@ -181,68 +181,4 @@ fn unmap_anon<A: Arch>(
 /// Takes a page of an object out of one page table.
 fn unmap_object_page<A: Arch>(pager: &Pager<'_, A>, vma: &Vma, at: VirtAddr) {
     pager.zap(vma, sim_core::PageRange::page_of(at), ZapMode::Reclaim);
-}
-
-/// Takes a page that nobody maps out of the page cache; 1 if its frame is free now.
-fn drop_cached(shared: &Shared, object: &FileObject, index: u64) -> u64 {
-    let mut state = object.lock();
-    let Some(&CachedPage::Present(pfn)) = state.get(index) else {
-        return 0;
-    };
-    let frames = &shared.frames;
-    if frames.is_large(pfn) || frames.refs(pfn) != 1 || frames.page_mapcount(pfn) != 0 {
-        return 0;
-    }
-    let meta = frames.meta(pfn);
-    let dirty = meta.has(FrameFlags::DIRTY);
-    let rest = match object.file().kind {
-        MappedKind::Regular if dirty => {
-            // Only kswapd writes pages back.
-            meta.set_flags(FrameFlags::ACTIVE | FrameFlags::RECLAIM);
-            shared.lru.add(frames, pfn);
-            return 0;
-        }
-        MappedKind::Regular if !state.is_hole(index) => CachedPage::OnDisk(meta.tag()),
-        MappedKind::Memfd | MappedKind::DevZero if dirty => {
-            let Some(place) = shared.enter_swap(pfn) else {
-                meta.set_flags(FrameFlags::ACTIVE);
-                shared.lru.add(frames, pfn);
-                return 0;
-            };
-            shared.swap.duplicate(place);
-            CachedPage::Swapped(place)
-        }
-        MappedKind::Regular | MappedKind::Memfd | MappedKind::DevZero => {
-            // Never written: the hole that it was will do.
-            state.take(index);
-            state.punch(index..index + 1);
-            drop(state);
-            release(shared, CachedPage::Present(pfn));
-            return 1;
-        }
-        MappedKind::Pfnmap | MappedKind::Mixedmap => return 0,
-    };
-    state.set(index, rest);
-    drop(state);
-    release(shared, CachedPage::Present(pfn));
-    let CachedPage::Swapped(place) = rest else {
-        return 1;
-    };
-    u64::from(shared.swap_out(pfn, place))
-}
-
-/// Drops pages that only the page cache has, in the order of files and offsets.
-pub(super) fn drop_unmapped<A: Arch, S: VmaStore>(machine: &Machine<A, S>, wanted: u64) -> u64 {
-    let shared = machine.shared();
-    let mut got = 0;
-    for object in shared.files.all() {
-        let cached: Vec<_> = object.lock().pages().map(|(index, _)| index).collect();
-        for index in cached {
-            if got >= wanted {
-                return got;
-            }
-            got += drop_cached(shared, &object, index);
-        }
-    }
-    got
 }

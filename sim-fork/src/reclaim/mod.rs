@@ -2,13 +2,16 @@
 //!
 //! - [`range`]: a range of one process, as `MADV_PAGEOUT` does it.
 //! - [`pages`]: so many pages, wherever they are; what direct reclaim does when RAM is used up.
-//! - `folio.rs`: what becomes of one page: swapped out, dropped, or kept; `whole.rs`: of a huge one.
+//! - `folio.rs`: what becomes of one page: swapped out, dropped, or kept; `whole.rs`: of a huge one;
+//!   `object.rs`: of those of files and shared memory, when nobody maps them.
 
 mod folio;
+mod object;
 mod rmap;
 mod whole;
 
 pub(crate) use folio::pageout;
+pub(crate) use object::pageout_large;
 pub(crate) use whole::{Whole, pageout_whole};
 
 use sim_core::store::VmaStore;
@@ -52,7 +55,7 @@ fn shrink<A: Arch, S: VmaStore>(machine: &Machine<A, S>, wanted: u64) -> u64 {
     shared.drain_lru();
     let mut got = before - shared.frames.used();
     got += shared.shrink_swap_cache(wanted.saturating_sub(got));
-    got += folio::drop_unmapped(machine, wanted.saturating_sub(got));
+    got += object::drop_unmapped(machine, wanted.saturating_sub(got));
     for spare_young in [true, false] {
         if got >= wanted {
             break;

@@ -20,7 +20,8 @@ impl Shared {
     /// swap is full. A folio that has a place keeps it. The first of its places.
     pub(crate) fn enter_swap(&self, head: Pfn) -> Option<SwapId> {
         let placed = if self.frames.is_large(head) {
-            self.swap.places_for_huge(head)
+            self.swap
+                .places_for_large(head, self.frames.folio_pages(head))
         } else {
             self.swap.place_for(head)
         };

@@ -13,7 +13,7 @@ mod cache;
 use std::collections::BTreeMap;
 
 use sim_core::SwapDevice;
-use sim_pagetable::{Frames, HUGE_PAGES, Pfn, SwapSlot};
+use sim_pagetable::{Frames, Pfn, SwapSlot};
 use sim_sync::{Mutex, class};
 
 /// A place in swap.
@@ -76,6 +76,11 @@ impl Swap {
         }
     }
 
+    /// Is there none?
+    pub(crate) const fn is_absent(&self) -> bool {
+        self.pages == 0
+    }
+
     /// What it is on.
     pub(crate) const fn device(&self) -> SwapDevice {
         self.device
@@ -103,9 +108,9 @@ impl Swap {
         Some(Placed::Now(place(offset)))
     }
 
-    /// The same for a huge page: its first place, which is aligned; the others follow. `None`, too, if
-    /// there are not so many together, or the device takes no huge pages.
-    pub(crate) fn places_for_huge(&self, head: Pfn) -> Option<Placed> {
+    /// The same for a large folio of so many pages: its first place, which is aligned; the others
+    /// follow. `None`, too, if there are not so many together, or the device takes no large folios.
+    pub(crate) fn places_for_large(&self, head: Pfn, pages: u64) -> Option<Placed> {
         if !self.device.takes_huge_pages() {
             return None;
         }
@@ -113,18 +118,18 @@ impl Swap {
         if let Some(&offset) = inner.cached.get(&head) {
             return Some(Placed::Already(place(offset)));
         }
-        let places = |first: u64| first..first + HUGE_PAGES;
-        let first = (HUGE_PAGES..self.pages)
-            .step_by(HUGE_PAGES as usize)
-            .take_while(|&first| first + HUGE_PAGES <= self.pages)
+        let places = |first: u64| first..first + pages;
+        let first = (pages..self.pages)
+            .step_by(pages as usize)
+            .take_while(|&first| first + pages <= self.pages)
             .find(|&first| inner.used.range(places(first)).next().is_none())?;
         inner.free.retain(|offset| !places(first).contains(offset));
-        if first + HUGE_PAGES > inner.fresh {
+        if first + pages > inner.fresh {
             let skipped = inner.fresh..first;
             inner.free.splice(0..0, skipped.rev());
-            inner.fresh = first + HUGE_PAGES;
+            inner.fresh = first + pages;
         }
-        for i in 0..HUGE_PAGES {
+        for i in 0..pages {
             inner.add(first + i, head.add(i));
         }
         Some(Placed::Now(place(first)))

@@ -7,6 +7,7 @@
 //!   object's ──▶ unmapped everywhere, as by reclaim; the pages stay in its cache
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use sim_core::store::VmaStore;
@@ -62,6 +63,21 @@ impl Folio {
         }
     }
 
+    /// Its first page.
+    pub(crate) const fn head(self) -> Pfn {
+        self.head
+    }
+
+    /// The object that it is of; `None` for anonymous memory.
+    pub(crate) const fn object(self) -> Option<FileRef> {
+        self.object
+    }
+
+    /// Where its pages belong in the object.
+    pub(crate) const fn indices(self) -> Range<u64> {
+        self.index..self.index + self.pages
+    }
+
     const fn contains(self, pfn: Pfn) -> bool {
         pfn.get().wrapping_sub(self.head.get()) < self.pages
     }
@@ -109,12 +125,18 @@ pub(crate) fn split<A: Arch, S: VmaStore>(
     }
 }
 
-/// Unmaps a folio of an object wherever it is mapped, as reclaim does (`mm/rmap.c: try_to_unmap()`).
-/// The caller holds mmap_lock for reading. Whether nobody maps it now.
+/// Unmaps a folio of an object as reclaim does: one VMA after the other, by the offsets that they begin
+/// at, up to one that is locked (`mm/rmap.c: try_to_unmap()`). The caller holds mmap_lock for reading.
+/// Whether nobody maps it now.
 pub(crate) fn unmap<A: Arch, S: VmaStore>(machine: &Machine<A, S>, folio: Folio) -> bool {
     let spaces = machine.spaces();
     if let Some(locked) = lock_all(&spaces, Held::Mmap) {
-        unmap_object(sharers(machine.shared(), &spaces, &locked), folio);
+        let mut found = parts(sharers(machine.shared(), &spaces, &locked), folio);
+        found.sort_by_key(|mapping| mapping.vma.pgoff());
+        let keeps = |mapping: &Mapping<'_, A>| lru::is_locked(mapping.vma) && mapping.maps(folio);
+        for mapping in found.iter().take_while(|mapping| !keeps(mapping)) {
+            mapping.unmap(folio);
+        }
     }
     machine.shared().frames.folio_mapcount(folio.head) == 0
 }
@@ -162,6 +184,30 @@ impl<A: Arch> Mapping<'_, A> {
         }
     }
 
+    /// Does it map anything of the folio?
+    fn maps(&self, folio: Folio) -> bool {
+        self.pager
+            .tables()
+            .walk(self.part)
+            .any(|Run { range, leaf }| match leaf {
+                Leaf::Huge(slot) => slot.entry().pfn() == Some(folio.head),
+                Leaf::Table(table) => table.slots(range).any(|slot| {
+                    Pager::normal_page(slot.get()).is_some_and(|pfn| folio.contains(pfn))
+                }),
+                Leaf::Absent => false,
+            })
+    }
+
+    /// Unmaps a folio of an object.
+    fn unmap(&self, folio: Folio) {
+        self.split_huge_entries(folio);
+        self.for_each(folio, |slot, _| {
+            let entry = slot.get();
+            self.pager
+                .zap_present(self.vma, slot, entry, ZapMode::Reclaim);
+        });
+    }
+
     fn split_huge_entries(&self, folio: Folio) {
         let blocks = self.pager.tables().walk(self.part);
         let huge: Vec<Va> = blocks
@@ -177,8 +223,8 @@ impl<A: Arch> Mapping<'_, A> {
     }
 }
 
-/// Where a folio is mapped, with its huge entries split.
-fn mappings<'a, A: Arch, S: VmaStore>(
+/// Where a folio may be mapped.
+fn parts<'a, A: Arch, S: VmaStore>(
     sharers: impl Iterator<Item = (Pager<'a, A>, &'a Mm<S>)>,
     folio: Folio,
 ) -> Vec<Mapping<'a, A>> {
@@ -186,9 +232,7 @@ fn mappings<'a, A: Arch, S: VmaStore>(
     for (pager, mm) in sharers {
         for (_, vma) in mm.iter() {
             if let Some(part) = folio.part_of(vma) {
-                let mapping = Mapping { pager, vma, part };
-                mapping.split_huge_entries(folio);
-                found.push(mapping);
+                found.push(Mapping { pager, vma, part });
             }
         }
     }
@@ -202,9 +246,10 @@ fn split_anon<'a, A: Arch, S: VmaStore>(
 ) -> bool {
     let frames = &shared.frames;
     let cached = folio.cached(frames);
-    let found = mappings(sharers, folio);
+    let found = parts(sharers, folio);
     let mut count = 0;
     for mapping in &found {
+        mapping.split_huge_entries(folio);
         mapping.for_each(folio, |slot, _| {
             count += 1;
             if slot.get().is_dirty() {
@@ -266,7 +311,9 @@ fn split_object<'a, A: Arch, S: VmaStore>(
 ) -> bool {
     let shared = machine.shared();
     let frames = &shared.frames;
-    unmap_object(sharers, folio);
+    for mapping in &parts(sharers, folio) {
+        mapping.unmap(folio);
+    }
     shared.lru.drain_mlocked(frames);
     if frames.folio_mapcount(folio.head) != 0 || frames.refs(folio.head) != folio.cached(frames) {
         return false;
@@ -274,18 +321,6 @@ fn split_object<'a, A: Arch, S: VmaStore>(
     frames.split_folio(folio.head, 1);
     drop_beyond_end(shared, folio, file);
     true
-}
-
-fn unmap_object<'a, A: Arch, S: VmaStore>(
-    sharers: impl Iterator<Item = (Pager<'a, A>, &'a Mm<S>)>,
-    folio: Folio,
-) {
-    for mapping in &mappings(sharers, folio) {
-        mapping.for_each(folio, |slot, _| {
-            let (pager, vma) = (&mapping.pager, mapping.vma);
-            pager.zap_present(vma, slot, slot.get(), ZapMode::Reclaim);
-        });
-    }
 }
 
 /// Pages that lie beyond the end of their object leave it.

@@ -8,6 +8,7 @@ mod invariants;
 mod meta;
 mod release;
 mod sharers;
+mod sized;
 #[cfg(test)]
 mod tests;
 

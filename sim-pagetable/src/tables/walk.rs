@@ -47,6 +47,41 @@ impl<A: Arch> PageTables<A> {
         })
     }
 
+    /// The parts of `range` that no PTE table and no huge entry is for, lowest address first: each as
+    /// large as what the empty entry of a higher table stands for.
+    pub fn holes(&self, range: VaRange) -> impl Iterator<Item = VaRange> + '_ {
+        let mut position = range.start();
+        let end = range.end();
+        std::iter::from_fn(move || {
+            while position < end {
+                let start = position;
+                let empty = self.empty_level(start);
+                position = entry_end(start, end, empty.unwrap_or(Level::Pmd));
+                if empty.is_some() {
+                    return Some(VaRange::new(start, position));
+                }
+            }
+            None
+        })
+    }
+
+    /// The highest level at which there is nothing for an address; `None` if there is a PTE table or a
+    /// huge entry.
+    fn empty_level(&self, va: Va) -> Option<Level> {
+        let pgd = self.root_table().entries[Level::Pgd.index(va)].load(Acquire);
+        let Some(pud_table) = self.table_of(pgd) else {
+            return Some(Level::Pgd);
+        };
+        let pud = pud_table.entries[Level::Pud.index(va)].load(Acquire);
+        let Some(pmd_table) = self.table_of(pud) else {
+            return Some(Level::Pud);
+        };
+        match self.leaf_in(pmd_table, va) {
+            Leaf::Absent => Some(Level::Pmd),
+            Leaf::Huge(_) | Leaf::Table(_) => None,
+        }
+    }
+
     /// Moves `position` to the next address below `end` that has a PMD table.
     fn next_pmd_table(&self, position: &mut Va, end: Va) -> Option<Table<'_>> {
         while *position < end {

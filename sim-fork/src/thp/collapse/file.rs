@@ -183,7 +183,12 @@ fn page<A: Arch>(
         }
         Lookup::Present(pfn) => pfn,
         Lookup::Swapped(_) | Lookup::Hole | Lookup::OnDisk(_) => {
-            load_page(pager, object, index).map_err(|_| ScanResult::Fail)?
+            let pfn = load_page(pager, object, index).map_err(|_| ScanResult::Fail)?;
+            if pager.frames().is_huge(pfn) {
+                // It came back from swap as it went.
+                return Err(ScanResult::PteMappedHugepage);
+            }
+            pfn
         }
         Lookup::Beyond => return Err(ScanResult::Fail),
     };

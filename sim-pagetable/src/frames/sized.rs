@@ -1,0 +1,55 @@
+//! Allocating folios of any size.
+
+use super::{FrameFlags, Frames, NoMemory};
+use crate::Pfn;
+use crate::addr::HUGE_PAGES;
+
+impl Frames {
+    /// Allocates a folio of so many pages, a power of two, aligned to its size: one reference, no
+    /// mapping, these flags, tags 0. Returns its head. A larger one than a page is the beginning of
+    /// 2 MiB that were free.
+    ///
+    /// # Errors
+    /// [`NoMemory`], also when only scattered frames are left.
+    ///
+    /// # Panics
+    /// If it is to be larger than 2 MiB.
+    pub fn alloc_folio(&self, pages: u64, flags: FrameFlags) -> Result<Pfn, NoMemory> {
+        assert!(
+            pages.is_power_of_two() && pages <= HUGE_PAGES,
+            "no folio has {pages} pages"
+        );
+        match pages {
+            1 => self.alloc(flags),
+            HUGE_PAGES => self.alloc_huge(flags),
+            _ => self.alloc_begin_of_block(pages, flags),
+        }
+    }
+
+    fn alloc_begin_of_block(&self, pages: u64, flags: FrameFlags) -> Result<Pfn, NoMemory> {
+        if self.concurrent() {
+            // As for huge ones.
+            self.drain_caches();
+        }
+        let mut free = self.reserve(pages)?;
+        let Some(number) = free.take_block() else {
+            free.in_use -= pages;
+            return Err(NoMemory);
+        };
+        let metas = self.ensure_block(number);
+        for i in (pages..HUGE_PAGES).rev() {
+            let meta = &metas[i as usize];
+            meta.reset(0, FrameFlags::empty());
+            free.give_frame(number + i, meta);
+        }
+        drop(free);
+        let flags = flags | FrameFlags::ALLOCATED;
+        let size = FrameFlags::halvings(pages);
+        let tail = FrameFlags::LARGE_TAIL | size | Self::common_to_tails(flags);
+        for meta in &metas[..pages as usize] {
+            meta.reset(0, tail);
+        }
+        metas[0].reset(1, flags | FrameFlags::LARGE_HEAD | size);
+        Ok(Pfn::RAM_BASE.add(number))
+    }
+}
