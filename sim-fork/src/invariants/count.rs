@@ -136,7 +136,7 @@ pub(super) fn caches(shared: &Shared, frames: &mut Frames, places: &mut Places) 
                     frames.entry(head).or_default().refs += 1;
                 }
                 CachedPage::Swapped(swapped) => {
-                    *places.entry(swapped.slot.offset).or_default() += 1
+                    *places.entry(swapped.slot.offset).or_default() += 1;
                 }
                 CachedPage::OnDisk(_) => {}
             }

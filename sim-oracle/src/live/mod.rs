@@ -183,7 +183,7 @@ impl Backend for LiveKernel {
     fn call(&mut self, pid: Pid, call: &Call) -> Result<Outcome, BackendError> {
         self.process(pid)?;
         danger::check(call)?;
-        self.swap.check(call, &self.setup.files)?;
+        swap::Writeback::check(call, &self.setup.files)?;
         let result = self.dispatch(pid, call);
         self.drain.after(call);
         self.swap.after(call);

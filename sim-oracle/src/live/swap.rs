@@ -82,8 +82,6 @@ impl Area {
 pub(super) struct Writeback {
     /// What the disks have to do that take their time (`/sys/dev/block/*/stat`).
     stats: Vec<String>,
-    /// Huge pages may be swapped out whole.
-    takes_huge_pages: bool,
 }
 
 impl Writeback {
@@ -92,20 +90,21 @@ impl Writeback {
         let slow = areas.iter().filter(|area| !area.device().is_synchronous());
         Self {
             stats: slow.filter_map(Area::stat).collect(),
-            takes_huge_pages: areas.iter().any(|area| area.device().takes_huge_pages()),
         }
     }
 
     /// Refuses to truncate shared memory of which a huge page may be in swap: 6.18 never comes back
-    /// from it if the new end is within that page (`mm/shmem.c: shmem_undo_range()`).
-    pub(super) fn check(&self, call: &Call, files: &[FileSpec]) -> Result<(), BackendError> {
+    /// from it if the new end is within that page (`mm/shmem.c: shmem_undo_range()`). Somebody may have
+    /// switched swap on since the run began.
+    pub(super) fn check(call: &Call, files: &[FileSpec]) -> Result<(), BackendError> {
         let Call::Truncate { file, size } = call else {
             return Ok(());
         };
         let spec = files.get(file.0 as usize);
         let shared = spec.filter(|spec| spec.kind == FileKind::Memfd);
         let large = shared.is_some_and(|spec| spec.size.max(*size).get() >= PMD_SIZE);
-        if large && self.takes_huge_pages {
+        let inside = large && !size.get().is_multiple_of(PMD_SIZE);
+        if inside && areas().iter().any(|area| area.device().takes_huge_pages()) {
             return Err(BackendError::NotSupported(
                 "with swap that takes huge pages, truncating one of shared memory may never end"
                     .to_owned(),
