@@ -12,15 +12,12 @@
 use std::ops::Range;
 
 use sim_core::PAGE_SIZE;
-use sim_pagetable::{FrameFlags, Frames, NoMemory, Pfn};
+use sim_pagetable::{FrameFlags, NoMemory, Pfn};
 
 use super::{CachedPage, FileObject, FileState, Lookup};
 use crate::folio::NEW_SHMEM;
 use crate::shared::Shared;
 use crate::swap::SwapId;
-
-/// Slots of a node of the page cache's tree (`XA_CHUNK_SIZE`).
-pub(super) const NODE: u64 = 64;
 
 /// What the page cache says of a page that is in swap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -189,58 +186,21 @@ pub(super) fn is_inside_entry(state: &FileState, index: u64) -> bool {
     }
 }
 
-/// An entry that is in swap, as a walk finds it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Found {
-    /// Where the walk is, as Linux counts it.
-    pub(crate) position: u64,
-    /// A page offset that the entry is for.
-    pub(crate) index: u64,
-    /// What it says of that.
-    pub(crate) page: SwappedPage,
-}
-
-/// The entries of some pages that are in swap, as Linux goes through the page cache's tree
-/// (`lib/xarray.c: xas_find()`).
-///
-/// If the first page is within a large folio or entry, the walk goes on behind that, but counts from
-/// where it began: then it is over before it has come to the last pages.
+/// The entries that are in swap of some pages, ascending: for each the first of these pages that it is
+/// for.
 pub(crate) fn walk(
-    frames: &Frames,
     state: &FileState,
     pages: Range<u64>,
-) -> impl Iterator<Item = Found> {
-    let begins = entry_at(frames, state, pages.start);
-    let ahead = (pages.start / NODE - begins.start / NODE) * NODE;
+) -> impl Iterator<Item = (u64, SwappedPage)> {
     let mut done = pages.start;
-    let found = state
+    let inside = state
         .pages_from(pages.start)
-        .map_while(move |(index, page)| {
-            let first = index == pages.start;
-            let position = if first { index } else { index + ahead };
-            (position < pages.end).then_some((position, index, page))
-        });
-    found.filter_map(move |(position, index, page)| match page {
+        .take_while(move |&(index, _)| index < pages.end);
+    inside.filter_map(move |(index, page)| match page {
         CachedPage::Swapped(page) if index >= done => {
             done = page.entry(index).end;
-            Some(Found {
-                position,
-                index,
-                page,
-            })
+            Some((index, page))
         }
         CachedPage::Swapped(_) | CachedPage::Present(_) | CachedPage::OnDisk(_) => None,
     })
-}
-
-/// The page offsets that belong together with one in the page cache's tree.
-fn entry_at(frames: &Frames, state: &FileState, index: u64) -> Range<u64> {
-    match state.get(index) {
-        Some(&CachedPage::Present(pfn)) => {
-            let first = index - (pfn.get() - frames.head(pfn).get());
-            first..first + frames.folio_pages(pfn)
-        }
-        Some(CachedPage::Swapped(swapped)) => swapped.entry(index),
-        Some(CachedPage::OnDisk(_)) | None => index..index + 1,
-    }
 }

@@ -154,11 +154,11 @@ impl Sums {
             return;
         };
         let state = object.lock();
-        let all = swapped_pages(pager, &state, vma, vma.range());
+        let all = swapped_pages(&state, vma, vma.range());
         let private = vma.flags() & (VmFlags::SHARED | VmFlags::WRITE) == VmFlags::WRITE;
         let pages = if private && all != 0 {
             unmapped(pager, vma)
-                .map(|hole| swapped_pages(pager, &state, vma, hole))
+                .map(|hole| swapped_pages(&state, vma, hole))
                 .sum()
         } else {
             all
@@ -187,15 +187,10 @@ impl Sums {
 
 /// What is in swap of a part of a VMA. It counts with all of its entry in the page cache, even if the
 /// part has not all of that (`mm/shmem.c: shmem_partial_swap_usage()`).
-fn swapped_pages<A: Arch>(
-    pager: &Pager<'_, A>,
-    state: &FileState,
-    vma: &Vma,
-    part: PageRange,
-) -> u64 {
+fn swapped_pages(state: &FileState, vma: &Vma, part: PageRange) -> u64 {
     let first = vma.pgoff_of(part.start()).get();
-    let entries = swapped::walk(pager.frames(), state, first..first + part.pages());
-    entries.map(|found| found.page.pages).sum()
+    let entries = swapped::walk(state, first..first + part.pages());
+    entries.map(|(_, page)| page.pages).sum()
 }
 
 /// Where nothing is mapped: what has no table, as far as the same entry of a higher table says so, and
