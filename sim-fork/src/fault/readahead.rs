@@ -13,6 +13,7 @@ use sim_pagetable::Arch;
 use super::{Fault, load_page};
 use crate::error::FaultError;
 use crate::file::{FileObject, Lookup};
+use crate::folio;
 use crate::pager::Pager;
 
 /// Pages that are read at once (`read_ahead_kb` of the disk, 8 MiB on the machine that vmsim is
@@ -74,11 +75,16 @@ impl<A: Arch> Pager<'_, A> {
         let Some(why) = missing(object, index) else {
             return Ok(Reading::Nothing);
         };
-        load_page(self, object, index)?;
+        let pfn = load_page(self, object, index)?;
+        if why == Missing::Begun {
+            // fs/ext4/inode.c: __ext4_block_zero_page_range() looked it up with FGP_ACCESSED.
+            folio::mark_accessed(self.shared, pfn);
+            return Ok(Reading::Done);
+        }
         let around = window(fault, index);
         let around = around.start..around.end.min(object.lock().size_in_pages());
         match why {
-            Missing::OnDisk => {
+            Missing::OnDisk | Missing::Begun => {
                 self.read_all(object, around);
                 Ok(Reading::Done)
             }
@@ -89,9 +95,9 @@ impl<A: Arch> Pager<'_, A> {
         }
     }
 
-    /// Reads what is missing of a range.
+    /// Reads what is missing of a range and has no page yet.
     pub(crate) fn read_all(&self, object: &FileObject, range: Range<u64>) {
-        self.read(object, range, |_| true);
+        self.read(object, range, |why| why != Missing::Begun);
     }
 
     /// The same of what is missing for some reason. Where memory is short that ends, and nobody is
@@ -111,12 +117,15 @@ impl<A: Arch> Pager<'_, A> {
 enum Missing {
     OnDisk,
     Hole,
+    /// A hole as well, with a page that was never filled.
+    Begun,
 }
 
 fn missing(object: &FileObject, index: u64) -> Option<Missing> {
-    let looked_up = object.lock().lookup(index);
-    match looked_up {
+    let state = object.lock();
+    match state.lookup(index) {
         Lookup::OnDisk(_) => Some(Missing::OnDisk),
+        Lookup::Hole if state.is_begun(index) => Some(Missing::Begun),
         Lookup::Hole => Some(Missing::Hole),
         Lookup::Present(_) | Lookup::Pristine(_) | Lookup::Swapped(_) | Lookup::Beyond => None,
     }

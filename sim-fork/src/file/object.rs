@@ -1,7 +1,7 @@
 //! One mapped object and its page cache.
 
 use sim_sync::prim::atomic::{AtomicU64, Ordering};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rangemap::RangeSet;
@@ -53,6 +53,9 @@ pub struct FileState {
     /// pages. Some may be in `pages` all the same: they were read, and are not on the disk yet if
     /// they were written to.
     holes: RangeSet<u64>,
+    /// Holes that have a page in memory all the same, which nobody has read or filled yet: a part of it
+    /// was to be zeroed, and there was nothing to zero.
+    begun: BTreeSet<u64>,
     /// Is it the disk's?
     on_disk: bool,
     fill: Option<u8>,
@@ -86,6 +89,7 @@ impl FileObject {
                 size: spec.size.get(),
                 pristine: if all_present { pages } else { 0 },
                 holes: RangeSet::new(),
+                begun: BTreeSet::new(),
                 on_disk: kind == MappedKind::Regular,
                 fill: spec.fill,
                 pages: BTreeMap::new(),
@@ -106,6 +110,7 @@ impl FileObject {
                 size: Bytes::from_pages(pages).get(),
                 pristine: 0,
                 holes: RangeSet::new(),
+                begun: BTreeSet::new(),
                 on_disk: false,
                 fill: None,
                 pages: BTreeMap::new(),
@@ -205,8 +210,26 @@ impl FileState {
         self.pages.get(&index)
     }
 
+    /// Notes that a hole of a disk's file has a page in memory that was never filled.
+    pub fn begin(&mut self, index: u64) {
+        if self.on_disk && self.is_hole(index) {
+            self.begun.insert(index);
+        }
+    }
+
+    /// Has a hole a page in memory that was never filled?
+    pub fn is_begun(&self, index: u64) -> bool {
+        self.begun.contains(&index)
+    }
+
+    /// Pages from one offset to another that were never filled go.
+    pub fn forget_begun(&mut self, range: &Range<u64>) {
+        self.begun.retain(|index| !range.contains(index));
+    }
+
     /// Puts something at a page offset; what was there before.
     pub fn set(&mut self, index: u64, page: CachedPage) -> Option<CachedPage> {
+        self.begun.remove(&index);
         self.pages.insert(index, page)
     }
 

@@ -86,17 +86,9 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
     }
     let end = offset.checked_add(len).filter(|&end| end <= MAX_SIZE);
     let end = end.ok_or(Errno::EFBIG)?;
-    // On disk nothing is beyond the end of the file.
-    let limit = match object.file().kind {
-        MappedKind::Regular => object.lock().size_in_pages() * PAGE_SIZE,
-        MappedKind::Memfd | MappedKind::DevZero | MappedKind::Pfnmap | MappedKind::Mixedmap => {
-            u64::MAX
-        }
-    };
-    let end = end.min(limit);
-    if offset >= end {
+    let Some(end) = end_on_disk(object, offset, end) else {
         return Ok(());
-    }
+    };
     let (first, last) = (offset.div_ceil(PAGE_SIZE), end / PAGE_SIZE);
     if let Some(pages) = unmapped_by_hole(first, last) {
         mappings::unmap(machine, object.file(), pages, ZapMode::ObjectPages);
@@ -115,6 +107,22 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
         clear_part(machine.shared(), object, last, from_its_start);
     }
     Ok(())
+}
+
+/// Where a hole ends. On disk nothing is beyond the end of the file: one that goes beyond it takes all of
+/// the last page, one that begins there is none.
+fn end_on_disk(object: &FileObject, offset: u64, end: u64) -> Option<u64> {
+    match object.file().kind {
+        MappedKind::Regular => {
+            let state = object.lock();
+            let all = state.size_in_pages() * PAGE_SIZE;
+            let end = if end > state.size() { all } else { end };
+            (offset < state.size()).then_some(end)
+        }
+        MappedKind::Memfd | MappedKind::DevZero | MappedKind::Pfnmap | MappedKind::Mixedmap => {
+            Some(end)
+        }
+    }
 }
 
 /// Which pages a hole unmaps that covers pages `[first, last)` whole. One that ends within the first
@@ -156,6 +164,7 @@ fn drop_pages(shared: &Shared, object: &FileObject, (first, end): (u64, u64), pu
         // mm/swap.c: __folio_batch_release()
         shared.drain_lru();
     }
+    state.forget_begun(&(first..end));
     for (index, page) in cached {
         state.take(index);
         release_part(shared, page);
@@ -233,7 +242,11 @@ fn clear_part(shared: &Shared, object: &FileObject, index: u64, from_its_start: 
         Lookup::Present(pfn) => Ok(pfn),
         Lookup::Pristine(content) => materialize(shared, object, &mut state, index, content),
         Lookup::OnDisk(content) => read(shared, &mut state, index, content),
-        Lookup::Swapped(_) | Lookup::Hole | Lookup::Beyond => return,
+        Lookup::Hole => {
+            state.begin(index);
+            return;
+        }
+        Lookup::Swapped(_) | Lookup::Beyond => return,
     };
     let Ok(pfn) = pfn else {
         return;

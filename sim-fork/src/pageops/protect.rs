@@ -7,7 +7,7 @@ use sim_pagetable::{
 };
 
 use crate::folio;
-use crate::pager::{Pager, wants_writenotify};
+use crate::pager::{Pager, has_page_mkwrite};
 use crate::row::{self, Differ};
 use crate::thp;
 use crate::va::va_range;
@@ -65,7 +65,7 @@ impl<A: Arch> Pager<'_, A> {
         let change = Change {
             vma,
             prot: self.page_prot(vma),
-            try_writable: uffd != UffdWp::Protect && wants_manual_upgrade::<A>(vma),
+            try_writable: uffd != UffdWp::Protect && wants_manual_upgrade(vma),
             uffd,
         };
         if range.is_empty() {
@@ -226,14 +226,12 @@ impl<A: Arch> Pager<'_, A> {
     }
 }
 
-/// `vma_wants_manual_pte_write_upgrade()`.
-fn wants_manual_upgrade<A: Arch>(vma: &Vma) -> bool {
-    let flags = vma.flags();
-    if flags.contains(VmFlags::SHARED) {
-        wants_writenotify::<A>(flags, vma.file())
-    } else {
-        flags.contains(VmFlags::WRITE)
-    }
+/// `vma_wants_manual_pte_write_upgrade()`. It asks `vma_wants_writenotify()` with a protection that has
+/// lost its write bit for userfaultfd or soft-dirty tracking, which is taken for a driver's own: of
+/// shared mappings only those whose file system wants to know of writes are left.
+fn wants_manual_upgrade(vma: &Vma) -> bool {
+    let shared = vma.flags().contains(VmFlags::SHARED);
+    vma.flags().contains(VmFlags::WRITE) && (!shared || vma.file().is_some_and(has_page_mkwrite))
 }
 
 /// What becomes of an entry without a page. Guards and poison are left alone.
