@@ -44,7 +44,13 @@ impl Generator {
             mode
         };
         let weights = swarm(mode, &mut rng);
-        let several = [Mode::Wild, Mode::Uffd, Mode::HugeParts, Mode::Limits];
+        let several = [
+            Mode::Wild,
+            Mode::Uffd,
+            Mode::Huge,
+            Mode::HugeParts,
+            Mode::Limits,
+        ];
         let variant = if several.contains(&mode) {
             rng.random_range(0..6)
         } else {

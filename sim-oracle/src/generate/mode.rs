@@ -5,7 +5,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 use sim_core::{
     Access, Advice, Bytes, Call, FileId, FileKind, FileSpec, MapFlags, MmapArgs, PAGE_SIZE,
-    PMD_PAGES, Prot, Setup, SyscallRange, UffdFeatures, VirtAddr,
+    PMD_PAGES, Prot, Setup, SyscallRange, ThpEnabled, UffdFeatures, VirtAddr,
 };
 
 /// The subject of generated runs.
@@ -444,6 +444,16 @@ pub(crate) fn prepare(mode: Mode, variant: usize, setup: &mut Setup) {
     setup.files = files(mode);
     if matches!(mode, Mode::Wild | Mode::Uffd) && variant > 0 {
         setup.uffd = UFFD[variant % UFFD.len()];
+    }
+    if mode == Mode::Huge && variant > 2 {
+        // Huge pages without advice, and what keeps khugepaged from making them.
+        setup.thp.enabled = ThpEnabled::Always;
+        if variant == 4 {
+            setup.thp.use_zero_page = false;
+        }
+        if variant == 5 {
+            (setup.thp.max_ptes_none, setup.thp.max_ptes_shared) = (64, 4);
+        }
     }
     if mode == Mode::Limits {
         setup.limits.memlock = Some(Bytes::from_pages(16));
