@@ -50,7 +50,7 @@ impl Options {
             seed,
             first_run: 0,
             calls: 100_000,
-            calls_per_run: 60,
+            calls_per_run: mode.run_length(),
             mode,
             jobs: 1,
             comparison: Comparison::new(crate::compare::Level::Pages),

@@ -35,6 +35,9 @@ pub enum Mode {
     Reclaim,
     /// Swapping out and in.
     Swap,
+    /// Long runs of several processes with memory of all sizes, mostly where the kernel puts it. No
+    /// part of the others: what it makes takes time to compare.
+    Roomy,
     /// All operations at once, senseless arguments, other userfaultfd features.
     Wild,
     /// Any of the others, chosen anew for each run.
@@ -56,6 +59,7 @@ impl Mode {
         ("uffd", Self::Uffd),
         ("reclaim", Self::Reclaim),
         ("swap", Self::Swap),
+        ("roomy", Self::Roomy),
         ("wild", Self::Wild),
         ("mixed", Self::Mixed),
     ];
@@ -68,7 +72,15 @@ impl Mode {
             .map_or("mixed", |(name, _)| name)
     }
 
-    /// The modes that are not made of others.
+    /// How many calls a run has.
+    pub(crate) const fn run_length(self) -> usize {
+        match self {
+            Self::Roomy => 300,
+            _ => 60,
+        }
+    }
+
+    /// The modes that others are made of.
     pub(crate) const SINGLE: &'static [Self] = &[
         Self::Anon,
         Self::File,
@@ -150,6 +162,9 @@ pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
     }
     if mode == Mode::HugeParts {
         return huge_parts();
+    }
+    if mode == Mode::Roomy {
+        return ROOMY.to_vec();
     }
     let base = [
         (Mmap, 10),
@@ -273,7 +288,7 @@ pub(crate) fn weights(mode: Mode) -> Vec<(Op, u32)> {
             (Guard, 2),
             (ClearRefs, 1),
         ],
-        Mode::HugeParts => unreachable!("it has a table of its own"),
+        Mode::HugeParts | Mode::Roomy => unreachable!("it has a table of its own"),
         Mode::Wild => unreachable!("the wild mode is made of all others"),
         Mode::Mixed => unreachable!("a mixed run has been given a single mode"),
     };
@@ -358,6 +373,38 @@ fn wild() -> Vec<(Op, u32)> {
     all
 }
 
+/// Whatever programs do.
+const ROOMY: &[(Op, u32)] = &[
+    (Op::Mmap, 4),
+    (Op::MmapAnywhere, 12),
+    (Op::MmapFile, 6),
+    (Op::MmapShared, 6),
+    (Op::Munmap, 6),
+    (Op::Mprotect, 8),
+    (Op::MremapResize, 5),
+    (Op::MremapMove, 5),
+    (Op::AdviseFlags, 6),
+    (Op::AdviseDiscard, 6),
+    (Op::AdvisePopulate, 3),
+    (Op::Collapse, 3),
+    (Op::Reclaim, 2),
+    (Op::Guard, 5),
+    (Op::Unguard, 2),
+    (Op::Mlock, 3),
+    (Op::Munlock, 2),
+    (Op::Mseal, 1),
+    (Op::Brk, 3),
+    (Op::Uffd, 4),
+    (Op::UffdFill, 4),
+    (Op::Read, 8),
+    (Op::Write, 14),
+    (Op::Exec, 1),
+    (Op::Fork, 3),
+    (Op::Exit, 2),
+    (Op::Execve, 1),
+    (Op::ClearRefs, 1),
+];
+
 /// The world of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Arena {
@@ -374,6 +421,11 @@ pub(crate) fn arena(mode: Mode) -> Arena {
             start,
             pages: 4 * PMD_PAGES,
             usual: 2 * PMD_PAGES,
+        },
+        Mode::Roomy => Arena {
+            start,
+            pages: 16 * PMD_PAGES,
+            usual: 3 * PMD_PAGES,
         },
         _ => Arena {
             start,
@@ -407,7 +459,7 @@ pub(crate) fn place(mode: Mode, rng: &mut SmallRng) -> Arena {
 /// The files of generated runs: what their kinds and sizes are is part of the interface between
 /// setup and generator.
 pub(crate) fn files(mode: Mode) -> Vec<FileSpec> {
-    let pages = if matches!(mode, Mode::Huge | Mode::HugeParts) {
+    let pages = if matches!(mode, Mode::Huge | Mode::HugeParts | Mode::Roomy) {
         3 * PMD_PAGES
     } else {
         12

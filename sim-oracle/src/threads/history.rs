@@ -75,7 +75,7 @@ impl History {
         let mode = match (kind, options.mode) {
             // Collapse is not in one piece, and a huge page that would have to be split counts as busy
             // while mmap_lock is held for writing (docs/deviations.md).
-            (Kind::Orders, Mode::Mixed | Mode::Huge | Mode::HugeParts) => {
+            (Kind::Orders, Mode::Mixed | Mode::Huge | Mode::HugeParts | Mode::Roomy) => {
                 *ORDERED.choose(&mut rng).expect("there are modes")
             }
             (_, mode) => mode,
