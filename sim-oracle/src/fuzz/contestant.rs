@@ -13,6 +13,12 @@ pub trait Contestant {
     /// # Errors
     /// If there cannot be one.
     fn start(&mut self, setup: &Setup) -> Result<&mut dyn Backend, BackendError>;
+
+    /// Lets go of what it keeps that is of no use for this setup: settings of the machine, which the
+    /// other side may ask to be others.
+    fn release(&mut self, setup: &Setup) {
+        let _ = setup;
+    }
 }
 
 /// A side whose back ends are made by a function.
@@ -137,9 +143,13 @@ impl Contestant for Live {
         format!("Linux {}", crate::live::kernel_release())
     }
 
+    fn release(&mut self, setup: &Setup) {
+        self.current = self.current.take().filter(|(old, _)| old == setup);
+    }
+
     fn start(&mut self, setup: &Setup) -> Result<&mut dyn Backend, BackendError> {
-        let kept = self.current.take().filter(|(old, _)| old == setup);
-        if let Some((old, mut live)) = kept
+        self.release(setup);
+        if let Some((old, mut live)) = self.current.take()
             && live.restart().is_ok()
         {
             return Ok(&mut self.current.insert((old, live)).1);

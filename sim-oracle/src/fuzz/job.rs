@@ -89,6 +89,7 @@ impl<'a> Job<'a> {
 
     fn play(&mut self, setup: &Setup, generator: &mut Generator) -> Result<RunEnd, BackendError> {
         let options = self.shared.options;
+        self.left.release(setup);
         let right = self.right.start(setup)?;
         let left = self.left.start(setup)?;
         let mut both = Lockstep::new(left, right, options.comparison.clone())
@@ -136,6 +137,7 @@ impl<'a> Job<'a> {
 
     /// Runs a list of calls afresh, comparing after each.
     fn replay(&mut self, setup: &Setup, calls: &[(Pid, Call)]) -> Option<Divergence> {
+        self.left.release(setup);
         let right = self.right.start(setup).ok()?;
         let left = self.left.start(setup).ok()?;
         let mut both = Lockstep::new(left, right, self.shared.options.comparison.clone());
