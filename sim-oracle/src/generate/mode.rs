@@ -449,7 +449,8 @@ const PLACES: &[u64] = &[
 /// [`PLACES`].
 pub(crate) fn place(mode: Mode, rng: &mut SmallRng) -> Arena {
     let mut arena = arena(mode);
-    if !matches!(mode, Mode::Huge | Mode::HugeParts) && rng.random_bool(0.2) {
+    let large = matches!(mode, Mode::Huge | Mode::HugeParts | Mode::Roomy);
+    if !large && rng.random_bool(0.2) {
         let start = *PLACES.choose(rng).expect("there are places");
         arena.start = VirtAddr::new(start);
     }

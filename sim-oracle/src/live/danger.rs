@@ -16,9 +16,12 @@ pub(super) fn check(call: &Call) -> Result<(), BackendError> {
             }
             *advice != Advice::Other(-1) && reaches(range)
         }
+        // A hint counts too: between what workers have there is room.
         Call::Mmap(args) => {
-            let fixed = MapFlags::FIXED | MapFlags::FIXED_NOREPLACE;
-            args.flags.intersects(fixed) && self::reaches(args.addr.get(), args.len.get())
+            let asked = args
+                .flags
+                .intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
+            (asked || args.addr.get() != 0) && self::reaches(args.addr.get(), args.len.get())
         }
         Call::Mremap(args) => {
             self::reaches(args.addr.get(), args.old_len.get().max(args.new_len.get()))
