@@ -15,6 +15,7 @@ mod mmu;
 mod scale;
 mod script;
 mod swap;
+mod swap_huge;
 mod threads;
 mod uffd;
 

@@ -104,6 +104,15 @@ impl Args {
         SyscallRange::new(VirtAddr::new(start), Bytes(end - start))
     }
 
+    /// One block of 2 MiB of the arena, or two.
+    pub(super) fn blocks(&mut self) -> SyscallRange {
+        let last = self.arena.pages * PAGE_SIZE / PMD_SIZE - 1;
+        let block = self.rng.random_range(0..last);
+        let start = self.arena.start.get() + block * PMD_SIZE;
+        let len = self.choose(&[PMD_SIZE, PMD_SIZE, 2 * PMD_SIZE]);
+        SyscallRange::new(VirtAddr::new(start), Bytes(len))
+    }
+
     /// A short range for accesses.
     pub(super) fn touched(&mut self) -> SyscallRange {
         let mut range = self.range();

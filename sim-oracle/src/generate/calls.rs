@@ -80,6 +80,10 @@ pub(super) fn call(generator: &mut Generator, op: Op) -> Call {
         Op::Odd => super::odd::call(args),
         Op::Exit => Call::Exit,
         Op::Execve => Call::Execve { stack: None },
+        Op::Reclaim if mode == Mode::HugeParts && args.one_in(2) => Call::Madvise {
+            range: args.blocks(),
+            advice: Advice::Pageout,
+        },
         Op::Reclaim => advise(args, &[Advice::Pageout, Advice::Cold]),
         Op::ClearRefs => Call::ClearRefs(args.choose(&[1, 2, 3, 4, 5])),
         Op::Truncate => truncate(mode, args),

@@ -332,6 +332,7 @@ pub(crate) fn prologue(mode: Mode, variant: usize) -> Vec<Call> {
         return Vec::new();
     }
     let (kind, file) = match variant {
+        2 => (MapFlags::SHARED | MapFlags::ANONYMOUS, None),
         3 => (MapFlags::DROPPABLE | MapFlags::ANONYMOUS, None),
         4 => (MapFlags::SHARED, Some(FileId(2))),
         5 => (MapFlags::PRIVATE, Some(FileId(2))),
@@ -354,8 +355,12 @@ pub(crate) fn prologue(mode: Mode, variant: usize) -> Vec<Call> {
     });
     let mut calls = vec![map, advise(Advice::Hugepage)];
     calls.extend((0..BLOCKS).map(write));
-    if file.is_some() {
+    if file.is_some() || kind.contains(MapFlags::SHARED) {
         calls.push(advise(Advice::Collapse));
+        calls.push(Call::Madvise {
+            range: SyscallRange::new(start, Bytes::from_pages(PMD_PAGES)),
+            advice: Advice::Pageout,
+        });
     }
     calls
 }
