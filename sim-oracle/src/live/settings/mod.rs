@@ -11,7 +11,6 @@ use std::{fs, thread};
 use sim_core::{BackendError, Bytes, Setup};
 
 use super::error::LiveError;
-use super::swap;
 use lock::Lock;
 use watchdog::Watchdog;
 
@@ -180,8 +179,9 @@ fn wanted(setup: &Setup) -> Settings {
             setup.limits.mmap_min_addr.get().to_string(),
         ),
     ]);
-    if swap::device().is_some() {
-        // What else is read from swap with a page depends on all that was read before.
+    if read(PAGE_CLUSTER).is_some() {
+        // What else is read from swap with a page depends on all that was read before. Swap may be
+        // switched on at any time: what two runs want does not depend on that.
         settings.insert(PAGE_CLUSTER.to_owned(), "0".to_owned());
     }
     let limit = u64::from(setup.limits.max_map_count);
