@@ -132,8 +132,8 @@ pub(crate) fn unmap<A: Arch, S: VmaStore>(machine: &Machine<A, S>, folio: Folio)
     let spaces = machine.spaces();
     if let Some(locked) = lock_all(&spaces, Held::Mmap) {
         let mut found = parts(sharers(machine.shared(), &spaces, &locked), folio);
-        // Of those that begin at the same offset, the one that was cut last comes last: most likely
-        // the one that is locked in part.
+        // DEVIATION: of those that begin at the same offset, the one that was put into the tree last
+        // comes last on Linux. Most likely that is the locked one, which was cut when it was locked.
         found.sort_by_key(|mapping| (mapping.vma.pgoff(), lru::is_locked(mapping.vma)));
         let keeps = |mapping: &Mapping<'_, A>| lru::is_locked(mapping.vma) && mapping.maps(folio);
         for mapping in found.iter().take_while(|mapping| !keeps(mapping)) {
