@@ -14,8 +14,10 @@ use crate::machine::Machine;
 use crate::pageops::ZapMode;
 use crate::shared::Shared;
 
-/// The largest size that a file may be given.
+/// The largest size and offset that system calls take (`loff_t`).
 const MAX_SIZE: u64 = i64::MAX as u64;
+/// The largest size of a file on disk: ext4 has 2^32 - 1 blocks of 4 KiB for one (`s_maxbytes`).
+const MAX_SIZE_ON_DISK: u64 = u32::MAX as u64 * PAGE_SIZE;
 
 /// `ftruncate(2)`: pages beyond the new end go, private copies of them too; guards stay.
 pub(crate) fn truncate<A: Arch, S: VmaStore>(
@@ -26,6 +28,9 @@ pub(crate) fn truncate<A: Arch, S: VmaStore>(
     let object = object(machine, file)?;
     if !is_plain(&object) || size.get() > MAX_SIZE {
         return Ok(Outcome::Errno(Errno::EINVAL));
+    }
+    if size.get() > largest(&object) {
+        return Ok(Outcome::Errno(Errno::EFBIG));
     }
     let old = object.lock().size();
     if size.get() <= old {
@@ -85,7 +90,8 @@ pub(crate) fn punch<A: Arch, S: VmaStore>(
     if !is_plain(object) {
         return Err(Errno::ENODEV);
     }
-    let end = offset.checked_add(len).filter(|&end| end <= MAX_SIZE);
+    let end = offset.checked_add(len);
+    let end = end.filter(|&end| end <= largest(object));
     let end = end.ok_or(Errno::EFBIG)?;
     let Some(end) = end_on_disk(object, offset, end) else {
         return Ok(());
@@ -150,6 +156,16 @@ fn is_plain(object: &FileObject) -> bool {
     match object.file().kind {
         MappedKind::Regular | MappedKind::Memfd | MappedKind::DevZero => true,
         MappedKind::Pfnmap | MappedKind::Mixedmap => false,
+    }
+}
+
+/// The largest size that an object may be given.
+fn largest(object: &FileObject) -> u64 {
+    match object.file().kind {
+        MappedKind::Regular => MAX_SIZE_ON_DISK,
+        MappedKind::Memfd | MappedKind::DevZero | MappedKind::Pfnmap | MappedKind::Mixedmap => {
+            MAX_SIZE
+        }
     }
 }
 
