@@ -36,7 +36,8 @@ impl Drain {
         }
         Self {
             memory,
-            needed: false,
+            // The files of the run have just been made.
+            needed: true,
             locks: false,
         }
     }
