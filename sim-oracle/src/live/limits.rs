@@ -7,6 +7,7 @@ use sim_core::{Bytes, Limits, PAGE_SIZE};
 use super::error::LiveError;
 use super::powers::Powers;
 use super::settings::LOW_MAP_COUNT;
+use super::swap;
 use super::worker::Worker;
 use super::worker::command::Op;
 use super::worker::layout::{PADDING, REGION, REGION_SIZE, TEXT};
@@ -23,6 +24,11 @@ pub(super) fn check(limits: &Limits) -> Result<(), LiveError> {
     if limits.stack_guard_gap != 256 {
         return Err(LiveError::NotPossible(
             "stack_guard_gap cannot be changed while the kernel runs".to_owned(),
+        ));
+    }
+    if limits.swap == Bytes(0) && swap::space() > Bytes(0) {
+        return Err(LiveError::NotPossible(
+            "the machine has swap, and the run is to have none".to_owned(),
         ));
     }
     Ok(())
