@@ -30,6 +30,11 @@ pub(crate) const NEW_SHMEM: FrameFlags = FrameFlags::SHMEM
     .union(FrameFlags::SWAPBACKED)
     .union(FrameFlags::LRU);
 
+/// What a page has besides that comes back after reclaim took it away: it was missed soon
+/// (`mm/workingset.c: workingset_refault()`).
+/// DEVIATION: however long it was away.
+pub(crate) const REFAULTED: FrameFlags = FrameFlags::ACTIVE;
+
 /// Notes an access that was not through the page tables' young bit
 /// (`mm/swap.c: folio_mark_accessed()`, 6.19, without MGLRU).
 pub(crate) fn mark_accessed(shared: &Shared, pfn: Pfn) {

@@ -10,7 +10,7 @@ use super::Fault;
 use super::readahead::Reading;
 use crate::error::FaultError;
 use crate::file::{self, CachedPage, Extent, FileObject, Lookup};
-use crate::folio::{self, NEW_FILE, NEW_SHMEM};
+use crate::folio::{self, NEW_FILE, NEW_SHMEM, REFAULTED};
 use crate::pager::{Pager, has_page_mkwrite};
 use crate::thp;
 use crate::va::va;
@@ -215,7 +215,7 @@ pub(crate) fn load_page<A: Arch>(
             file::bring_back(pager.shared, object, (index, swapped), Extent::Entry)?;
             return load_page(pager, object, index);
         }
-        Lookup::OnDisk(content) => (NEW_FILE, content),
+        Lookup::OnDisk(content) => (NEW_FILE | REFAULTED, content),
         Lookup::Hole => (NEW_FILE, 0),
     };
     drop(state);

@@ -7,14 +7,16 @@ use sim_pagetable::{
 
 use super::Fault;
 use crate::error::FaultError;
-use crate::folio::NEW_ANON;
+use crate::folio::{NEW_ANON, REFAULTED};
 use crate::pager::Pager;
 use crate::rss::RssKind;
 use crate::swap::SwapId;
 use crate::va::{page_range, va, va_range};
 
 /// Flags of a page that a fault or `MADV_WILLNEED` brings back.
-const SWAPPED_IN: FrameFlags = NEW_ANON.difference(FrameFlags::ANON_EXCLUSIVE);
+const SWAPPED_IN: FrameFlags = NEW_ANON
+    .difference(FrameFlags::ANON_EXCLUSIVE)
+    .union(REFAULTED);
 
 /// A page that was swapped out, with a reference for the fault.
 struct SwappedIn {

@@ -15,7 +15,7 @@ use sim_core::PAGE_SIZE;
 use sim_pagetable::{FrameFlags, NoMemory, Pfn};
 
 use super::{CachedPage, FileObject, FileState, Lookup};
-use crate::folio::NEW_SHMEM;
+use crate::folio::{NEW_SHMEM, REFAULTED};
 use crate::shared::Shared;
 use crate::swap::SwapId;
 
@@ -130,7 +130,7 @@ fn read_entry(shared: &Shared, first: SwapId, pages: u64) -> Option<Pfn> {
         page.cached.is_none().then_some(page.content)
     };
     let contents = (0..pages).map(page).collect::<Option<Vec<u32>>>()?;
-    let flags = NEW_SHMEM | FrameFlags::DIRTY;
+    let flags = NEW_SHMEM | REFAULTED | FrameFlags::DIRTY;
     let head = shared.frames.alloc_folio(pages, flags).ok()?;
     for (content, meta) in contents.into_iter().zip(shared.frames.metas(head, pages)) {
         meta.set_tag(content);

@@ -9,7 +9,7 @@ use sim_pagetable::{Arch, FrameFlags, Frames, Pfn};
 
 use super::{CachedPage, FileObject, FileState, Lookup, mappings, materialize, release, swapped};
 use crate::error::FaultError;
-use crate::folio::{self, NEW_FILE};
+use crate::folio::{self, NEW_FILE, REFAULTED};
 use crate::machine::Machine;
 use crate::pageops::ZapMode;
 use crate::shared::Shared;
@@ -291,7 +291,7 @@ fn read(
     index: u64,
     content: u32,
 ) -> Result<Pfn, FaultError> {
-    let pfn = shared.frames.alloc(NEW_FILE)?;
+    let pfn = shared.frames.alloc(NEW_FILE | REFAULTED)?;
     shared.frames.meta(pfn).set_tag(content);
     state.set(index, CachedPage::Present(pfn));
     shared.lru.add(&shared.frames, pfn);

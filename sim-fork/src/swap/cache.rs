@@ -11,7 +11,7 @@
 use sim_pagetable::{FrameFlags, Pfn};
 
 use super::{Placed, SwapId};
-use crate::folio;
+use crate::folio::{self, REFAULTED};
 use crate::shared::Shared;
 
 impl Shared {
@@ -136,7 +136,9 @@ impl Shared {
         content: u32,
         flags: FrameFlags,
     ) -> Result<Pfn, sim_pagetable::NoMemory> {
-        let pfn = self.frames.alloc(flags | FrameFlags::SWAPCACHE)?;
+        let pfn = self
+            .frames
+            .alloc(flags | REFAULTED | FrameFlags::SWAPCACHE)?;
         self.frames.meta(pfn).set_tag(content);
         self.frames.get(pfn);
         if self.swap.insert(slot, pfn) {
