@@ -9,7 +9,7 @@ use sim_pagetable::{Arch, Entry, FrameFlags, Pfn};
 use super::Fault;
 use super::readahead::Reading;
 use crate::error::FaultError;
-use crate::file::{self, CachedPage, Extent, FileObject, Lookup};
+use crate::file::{self, Extent, FileObject, Lookup};
 use crate::folio::{self, NEW_FILE, NEW_SHMEM, REFAULTED};
 use crate::pager::{Pager, has_page_mkwrite};
 use crate::thp;
@@ -231,8 +231,6 @@ pub(crate) fn load_page<A: Arch>(
         pager.frames().put(pfn);
         return load_page(pager, object, index);
     }
-    pager.frames().meta(pfn).set_tag(content);
-    state.set(index, CachedPage::Present(pfn));
-    pager.shared.lru.add(pager.frames(), pfn);
+    file::add_page(pager.shared, &mut state, index, (pfn, content));
     Ok(pfn)
 }

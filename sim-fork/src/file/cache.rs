@@ -33,6 +33,14 @@ pub(crate) fn materialize(
     Ok(pfn)
 }
 
+/// Puts a new page with this content into a page cache (`mm/filemap.c: filemap_add_folio()`).
+pub(crate) fn add_page(shared: &Shared, state: &mut FileState, index: u64, page: (Pfn, u32)) {
+    let (pfn, content) = page;
+    shared.frames.meta(pfn).set_tag(content);
+    state.set(index, CachedPage::Present(pfn));
+    shared.lru.add(&shared.frames, pfn);
+}
+
 /// One more VMA maps an object.
 pub(crate) fn link(shared: &Shared, file: FileRef) {
     if let Some(object) = shared.files.get(file.id) {

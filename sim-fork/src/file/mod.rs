@@ -10,7 +10,7 @@ mod table;
 mod truncate;
 
 pub(crate) use cache::release;
-pub(crate) use cache::{link, materialize, unlink};
+pub(crate) use cache::{add_page, link, materialize, unlink};
 pub(crate) use mappings::for_each_mapping;
 pub use object::{CachedPage, FileObject, FileState, Lookup};
 pub(crate) use swapped::SwappedPage;

@@ -7,7 +7,9 @@ use sim_core::store::VmaStore;
 use sim_core::{BackendError, Bytes, Errno, FileId, MappedKind, Outcome, PAGE_SIZE};
 use sim_pagetable::{Arch, FrameFlags, Frames, Pfn};
 
-use super::{CachedPage, FileObject, FileState, Lookup, mappings, materialize, release, swapped};
+use super::{
+    CachedPage, FileObject, FileState, Lookup, add_page, mappings, materialize, release, swapped,
+};
 use crate::error::FaultError;
 use crate::folio::{self, NEW_FILE, REFAULTED};
 use crate::machine::Machine;
@@ -292,9 +294,7 @@ fn read(
     content: u32,
 ) -> Result<Pfn, FaultError> {
     let pfn = shared.frames.alloc(NEW_FILE | REFAULTED)?;
-    shared.frames.meta(pfn).set_tag(content);
-    state.set(index, CachedPage::Present(pfn));
-    shared.lru.add(&shared.frames, pfn);
+    add_page(shared, state, index, (pfn, content));
     Ok(pfn)
 }
 

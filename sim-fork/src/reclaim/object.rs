@@ -78,9 +78,7 @@ fn leave_for_swap(shared: &Shared, object: &FileObject, folio: Folio) -> Option<
         state.set(index, CachedPage::Swapped(SwappedPage { slot, pages }));
     }
     drop(state);
-    for _ in 0..pages {
-        frames.put(head);
-    }
+    frames.put_many(head, pages);
     Some(place)
 }
 

@@ -181,9 +181,7 @@ impl Shared {
 
     fn left_swap_cache(&self, head: Pfn) {
         self.frames.meta(head).clear_flags(FrameFlags::SWAPCACHE);
-        for _ in 0..self.pages_of(head) {
-            self.frames.put(head);
-        }
+        self.frames.put_many(head, self.pages_of(head));
     }
 
     /// How many pages a folio has (`folio_nr_pages()`).

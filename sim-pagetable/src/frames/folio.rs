@@ -69,15 +69,25 @@ impl Frames {
     /// # Panics
     /// If there is no reference, or the last one goes while the folio is mapped.
     pub fn put(&self, pfn: Pfn) -> bool {
+        self.put_many(pfn, 1)
+    }
+
+    /// Drops `count` references at once (`folio_put_refs()`).
+    ///
+    /// # Panics
+    /// If there are not as many, or the last one goes while the folio is mapped.
+    pub fn put_many(&self, pfn: Pfn, count: u32) -> bool {
         if pfn.is_zero_page() {
             return false;
         }
         let head = self.head(pfn);
-        let old = self
-            .meta(head)
-            .add(ONE_REF.wrapping_neg(), self.concurrent());
-        assert!(old.refs() > 0, "reference count of {head:?} below zero");
-        if old.refs() > 1 {
+        let amount = (ONE_REF * u64::from(count)).wrapping_neg();
+        let old = self.meta(head).add(amount, self.concurrent());
+        assert!(
+            old.refs() >= count,
+            "reference count of {head:?} below zero"
+        );
+        if old.refs() > count {
             return false;
         }
         assert!(

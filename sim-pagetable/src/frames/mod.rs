@@ -246,32 +246,6 @@ impl Frames {
         })
     }
 
-    /// Allocates a 2 MiB folio, aligned: one reference, no mapping, these flags, tags 0. Returns
-    /// its head.
-    ///
-    /// # Errors
-    /// [`NoMemory`], also when only scattered frames are left.
-    pub fn alloc_huge(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
-        if self.concurrent() {
-            // Frames in the caches may be all that their blocks miss.
-            self.drain_caches();
-        }
-        let mut free = self.reserve(HUGE_PAGES)?;
-        let Some(number) = free.take_block() else {
-            free.in_use -= HUGE_PAGES;
-            return Err(NoMemory);
-        };
-        drop(free);
-        let flags = flags | FrameFlags::ALLOCATED;
-        let metas = self.ensure_block(number);
-        let tail = FrameFlags::LARGE_TAIL | Self::common_to_tails(flags);
-        for meta in metas {
-            meta.reset(0, tail);
-        }
-        metas[0].reset(1, flags | FrameFlags::LARGE_HEAD);
-        Ok(Pfn::RAM_BASE.add(number))
-    }
-
     /// Frees the folio with this head, whose last reference is gone.
     fn free(&self, head: Pfn) {
         let number = head.get() - Pfn::RAM_BASE.get();
@@ -298,7 +272,7 @@ impl Frames {
 
     /// The flags of a head that its tails have too.
     fn common_to_tails(flags: FrameFlags) -> FrameFlags {
-        flags & (FrameFlags::ANON | FrameFlags::ALLOCATED)
+        flags & (FrameFlags::ANON | FrameFlags::ALLOCATED | FrameFlags::HALVINGS)
     }
 
     /// Frees many frames under one lock; see [`Release`].

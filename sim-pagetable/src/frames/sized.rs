@@ -19,16 +19,26 @@ impl Frames {
             pages.is_power_of_two() && pages <= HUGE_PAGES,
             "no folio has {pages} pages"
         );
-        match pages {
-            1 => self.alloc(flags),
-            HUGE_PAGES => self.alloc_huge(flags),
-            _ => self.alloc_begin_of_block(pages, flags),
+        if pages == 1 {
+            self.alloc(flags)
+        } else {
+            self.alloc_large(pages, flags)
         }
     }
 
-    fn alloc_begin_of_block(&self, pages: u64, flags: FrameFlags) -> Result<Pfn, NoMemory> {
+    /// Allocates a 2 MiB folio, aligned: one reference, no mapping, these flags, tags 0. Returns
+    /// its head.
+    ///
+    /// # Errors
+    /// [`NoMemory`], also when only scattered frames are left.
+    pub fn alloc_huge(&self, flags: FrameFlags) -> Result<Pfn, NoMemory> {
+        self.alloc_large(HUGE_PAGES, flags)
+    }
+
+    /// A folio of more than one page. What it leaves of a block is free.
+    fn alloc_large(&self, pages: u64, flags: FrameFlags) -> Result<Pfn, NoMemory> {
         if self.concurrent() {
-            // As for huge ones.
+            // Frames in the caches may be all that their blocks miss.
             self.drain_caches();
         }
         let mut free = self.reserve(pages)?;
@@ -43,13 +53,12 @@ impl Frames {
             free.give_frame(number + i, meta);
         }
         drop(free);
-        let flags = flags | FrameFlags::ALLOCATED;
-        let size = FrameFlags::halvings(pages);
-        let tail = FrameFlags::LARGE_TAIL | size | Self::common_to_tails(flags);
+        let flags = flags | FrameFlags::ALLOCATED | FrameFlags::halvings(pages);
+        let tail = FrameFlags::LARGE_TAIL | Self::common_to_tails(flags);
         for meta in &metas[..pages as usize] {
             meta.reset(0, tail);
         }
-        metas[0].reset(1, flags | FrameFlags::LARGE_HEAD | size);
+        metas[0].reset(1, flags | FrameFlags::LARGE_HEAD);
         Ok(Pfn::RAM_BASE.add(number))
     }
 }
